@@ -1,0 +1,40 @@
+"""No network while work is done: connections other than loopback and Unix ones are refused, but while data is fetched."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from suite.errors import UserError
+
+_state = {"installed": False, "allowed": 0}
+
+
+def enforce() -> None:
+    """Refuses connections of this process to other machines from now on; calling it again changes nothing."""
+    if not _state["installed"]:
+        _state["installed"] = 1
+        sys.addaudithook(_watch)
+
+
+@contextlib.contextmanager
+def allowed() -> Iterator[None]:
+    """Lets connections through, for ``suite data fetch`` alone."""
+    _state["allowed"] += 1
+    try:
+        yield
+    finally:
+        _state["allowed"] -= 1
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and not _state["allowed"]:
+        address = arguments[1]
+        if isinstance(address, tuple) and not _loopback(str(address[0])):
+            raise UserError(f"a connection to {address[0]} was refused: only 'suite data fetch' uses the network", 1)
+
+
+def _loopback(host: str) -> bool:
+    return host in ("localhost", "::1", "") or host.startswith("127.")
