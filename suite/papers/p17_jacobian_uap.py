@@ -65,6 +65,7 @@ OUT = {
     "fig2": SWEEP.format(11),
     "fig3": SWEEP.format(14),
     "c7": SWEEP.format(10),
+    "c7b": SWEEP.format(10),
     "c8": SWEEP.format(11),
     "c9": SWEEP.format(11),
     "c10": SWEEP.format(11),
