@@ -1,0 +1,100 @@
+"""Confirms stale results: one seed is measured again, and where nothing moved all seeds count under the present key."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+
+from suite import execute, machine, plan, project, store, weights
+from suite.errors import UserError
+from suite.plan import Place, Step, Task
+from suite.run import train, wanted
+
+
+def confirm(stem: str, scale: str, tell: Callable[[str], object] = print) -> int:
+    """Confirms what is stale of a paper at a scale; 0 when all of it is current afterwards, else 1.
+
+    One seed of each stale recipe is trained again: bit-equal weights re-key the recipe's records. Then one seed of each
+    stale part is measured again: bit-equal rows on the same CPU type re-key its records. What differs is told and stays
+    stale; ``suite run`` measures it anew.
+    """
+    stale = [step for step in plan.plan(stem, scale) if step.state == "stale"]
+    if not stale:
+        tell(f"{stem} {scale}: nothing is stale")
+        return 0
+    folder = project.home() / "confirm" / stem / scale
+    shutil.rmtree(folder, ignore_errors=True)
+    place = Place(folder, folder / "work", tracked=False)
+    moved = [name for name in _recipes(stale) if not _recipe(name, stale, place, tell)]
+    groups = {ident: [s.task for s in stale if s.task.ident == ident] for ident in dict.fromkeys(s.task.ident for s in stale)}
+    moved += [ident for ident, tasks in groups.items() if not _part(tasks, place, tell)]
+    tell(f"{stem} {scale}: " + (f"{', '.join(moved)} stay stale" if moved else "all confirmed"))
+    return 1 if moved else 0
+
+
+def _recipes(stale: Sequence[Step]) -> list[str]:
+    """The names of recipes with a committed record under another key."""
+    return sorted({w.recipe.name for step in stale for w in _wanted(step.task) if _is_stale(w)})
+
+
+def _wanted(task: Task) -> list[weights.Wanted]:
+    return [wanted(task, recipe) for recipe in task.inputs.recipes]
+
+
+def _is_stale(what: weights.Wanted) -> bool:
+    record = weights.read_record(what.public()[0])
+    return record is not None and record["key"] != what.key.digest
+
+
+def _recipe(name: str, stale: Sequence[Step], place: Place, tell: Callable[[str], object]) -> bool:
+    by_seed = {w.seed: w for s in stale for w in _wanted(s.task) if w.recipe.name == name and _is_stale(w)}
+    first = by_seed[min(by_seed)]
+    old = weights.read_record(first.public()[0])
+    assert old is not None  # _is_stale has read it
+    machine.prepare()
+    tell(f"training {first.name} again")
+    found = store.sha256(train(dataclasses.replace(first, place=place)).read_bytes())
+    if found != old["weights"]:
+        tell(f"{name}: the weights of seed {first.seed} differ ({found[:15]}, recorded {old['weights'][:15]}){_other_cpu(old['measured'])}")
+        return False
+    for what in by_seed.values():
+        record = weights.read_record(what.public()[0])
+        assert record is not None
+        measured = {**record["measured"], "parts": what.key.parts}
+        weights.write_record(what.public()[0], {**record, "key": what.key.digest, "measured": measured})
+    tell(f"{name}: bit-equal weights; {len(by_seed)} seeds are current")
+    return True
+
+
+def _part(tasks: Sequence[Task], place: Place, tell: Callable[[str], object]) -> bool:
+    first = min(tasks, key=lambda task: task.seed)
+    record = store.read_record(first.record)
+    if record is None:
+        raise UserError(f"{first.record} disappeared; run 'suite run {first.stem}'", 1)
+    old = record.parts[first.ident]
+    tell(f"measuring {first.name} again")
+    again = dataclasses.replace(first, place=place)
+    outcome = execute.execute(again, f"suite confirm {first.stem}")
+    if outcome.state == "failed":
+        raise UserError(f"{first.name} failed: {outcome.message}", 1)
+    found = store.read_record(again.record)
+    assert found is not None  # execute has just written it
+    new = found.parts[first.ident]
+    if {**new.result, "key": ""} != {**old.result, "key": ""}:
+        for before, after in zip(old.rows, new.rows, strict=False):
+            if before != after:
+                tell(f"    {before}: {dict(before.values)} -> {dict(after.values)}")
+        tell(f"{first.ident}: seed {first.seed} differs{_other_cpu(old.measured)}; 'suite run {first.stem}' measures all seeds")
+        return False
+    if new.measured["cpu"] != old.measured["cpu"]:
+        tell(f"{first.ident}: bit-equal, but on another CPU type{_other_cpu(old.measured)}; it stays stale")
+        return False
+    for task in tasks:
+        store.rekey(task.record, task.ident, task.key.digest, task.key.parts)
+    tell(f"{first.ident}: bit-equal rows; {len(tasks)} seeds are current")
+    return True
+
+
+def _other_cpu(measured: dict) -> str:
+    return "" if measured["cpu"] == machine.cpu_type() else f" (measured on {measured['cpu']}, this is {machine.cpu_type()})"
