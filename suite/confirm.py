@@ -19,7 +19,7 @@ def confirm(stem: str, scale: str, tell: Callable[[str], object] = print) -> int
     stale part is measured again: bit-equal rows on the same CPU type re-key its records. What differs is told and stays
     stale; ``suite run`` measures it anew.
     """
-    stale = [step for step in plan.plan(stem, scale) if step.state == "stale"]
+    stale = [step for step in plan.standing(stem, scale) if step.state == "stale"]
     if not stale:
         tell(f"{stem} {scale}: nothing is stale")
         return 0

@@ -155,6 +155,12 @@ def trainings(tasks: Iterable[Task]) -> dict[str, dict[int, tuple[Any, Task]]]:
     return {name: dict(sorted(by_seed.items())) for name, by_seed in found.items()}
 
 
+def standing(stem: str, scale: str, units: Sequence[str] = ()) -> list[Step]:
+    """How the committed records stand to the present code, data or no data: current, stale or never measured (todo)."""
+    chosen = _chosen(papers.load(stem), scale, units)
+    return [_compare(task, any_device=True) for task in planned(stem, scale) if task.unit in chosen]
+
+
 def _step(task: Task, own: Any, fresh: bool, any_device: bool) -> Step:
     changed = task.settings != own
     if reason := _skip(task):

@@ -1,0 +1,1 @@
+"""Data sets: facts about each (``catalogue``), how its verified bytes are had (``sources``), arrays (``loaders``)."""
