@@ -38,6 +38,8 @@ def main() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         result = app(arguments, standalone_mode=False)
+        if result == 130:  # how the command line library tells of Ctrl-C
+            raise KeyboardInterrupt
         sys.exit(result if isinstance(result, int) else 0)
     except UserError as error:
         if debug:
@@ -91,10 +93,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """A paper's results beside its print, with verdicts. Example: suite show 17"""
-    from suite import papers
     from suite.report import model, terminal
 
-    page = model.page(papers.resolve(paper))
+    page = model.page(_paper(paper))
     _print(terminal.as_json(page), as_json, lambda: terminal.show(page, mine=mine))
 
 
@@ -108,7 +109,7 @@ def verdicts(
     from suite import papers
     from suite.report import model, terminal
 
-    pages = [model.page(stem) for stem in ([papers.resolve(paper)] if paper else papers.names())]
+    pages = [model.page(stem) for stem in ([_paper(paper)] if paper else papers.names())]
     value = [terminal.as_json(page) for page in pages] if as_json else None
     _print(value, as_json, lambda: terminal.verdicts(pages, word))
 
@@ -183,9 +184,8 @@ def confirm(
 ) -> int:
     """Measures one seed of what is stale; where nothing moved, all seeds count as current. Example: suite confirm 17"""
     from suite import confirm as room
-    from suite import papers
 
-    return room.confirm(papers.resolve(paper), scale, (lambda _: None) if quiet else print)
+    return room.confirm(_paper(paper), scale, (lambda _: None) if quiet else print)
 
 
 @app.command()
@@ -261,7 +261,12 @@ def data_list(as_json: Json = False) -> None:
     from suite.data import sources
 
     table = sources.table()
-    _print(table, as_json, lambda: print(tabulate(table, headers="keys", maxcolwidths=[16, 24, 10, 20, 32])))
+    rows = [
+        [t["name"], t["present"] or f"no: {t['get']}", f"{t['bytes'] / 1e6:.1f}", t["licence"], t["terms"], t["compare"]]
+        for t in table
+    ]
+    headers = ["set", "here", "MB", "licence", "terms", "may be compared with"]
+    _print(table, as_json, lambda: print(tabulate(rows, headers=headers, maxcolwidths=[None, 24, None, 22, 8, 32])))
 
 
 @data_app.command("fetch")
@@ -307,11 +312,17 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(help="Sets; al
 # Arguments ----------------------------------------------------------------------------------------------------------
 
 
-def _target(text: str) -> tuple[str, list[str]]:
-    from suite import papers
+def _paper(text: str) -> str:
+    """The stem of a paper, after a look that the running package is the project's own."""
+    from suite import papers, project
 
+    project.root()
+    return papers.resolve(text)
+
+
+def _target(text: str) -> tuple[str, list[str]]:
     paper, _, unit = text.partition(".")
-    return papers.resolve(paper), [unit] if unit else []
+    return _paper(paper), [unit] if unit else []
 
 
 def _seeds(text: str | None) -> Sequence[int] | None:

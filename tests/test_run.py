@@ -144,17 +144,15 @@ def test_a_fresh_run_measures_again_and_agrees_with_the_record(tree) -> None:
 def test_the_budget_stops_between_items_and_a_second_run_goes_on(tmp_path) -> None:
     """Exit code 4, finished items are kept, and the result is that of an undisturbed run."""
     tree = trees.copy(tmp_path, "toy")
-    trees.edit(tree / MODULE, "pause: float = 0.0", "pause: float = 0.25")
-    done = trees.suite(tree, "run", "90.table1", "--seeds", "1", "--jobs", "1", "--budget", "2s", code=4)
+    trees.edit(tree / MODULE, "pause: float = 0.0", "pause: float = 0.5")
+    done = trees.suite(tree, "run", "90.table1", "--seeds", "1", "--jobs", "1", "--budget", "5s", code=4)
     assert "1 paused" in done.stdout
     journal = next((tree / ".suite/work").rglob("*.jsonl"))
     finished = len(journal.read_text().splitlines())
     assert 0 < finished < 16
-    start = time.monotonic()
     trees.suite(tree, "run", "90.table1", "--seeds", "1", "--jobs", "1")
     assert trees.results(tree)["reports/p90_toy/runs/reduced/s0.json"]["table1"]["rows"]["data"]
     assert not journal.exists()
-    assert time.monotonic() - start < 60
 
 
 def test_a_run_killed_at_five_random_moments_ends_with_the_same_result(measured, tmp_path) -> None:
