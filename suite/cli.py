@@ -22,7 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Does what sixty papers printed hold when someone else runs it? Start with: suite list; suite show 17",
 )
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Data sets: what is here, how to get the rest.")
+data_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Data sets: what is here, how to get the rest."
+)
 app.add_typer(data_app, name="data")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -145,14 +147,22 @@ def why(
 
 @app.command()
 def run(
-    targets: Annotated[list[str] | None, typer.Argument(help="Papers or units: 17 12.fig1; several are allowed.")] = None,
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="Papers or units: 17 12.fig1; several are allowed.")
+    ] = None,
     all_papers: Annotated[bool, typer.Option("--all", help="Every paper.")] = False,
     scale: Scale = "reduced",
-    seeds: Annotated[str | None, typer.Option(help="How many (3: seeds 0 to 2), a range (0-4) or a list (0,2).")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="How many (3: seeds 0 to 2), a range (0-4) or a list (0,2).")
+    ] = None,
     device: Device = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="field=value; the run stays private.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again, privately, and compare with the records.")] = False,
-    only_plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it would take.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Measure again, privately, and compare with the records.")
+    ] = False,
+    only_plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what would be done, and what it would take.")
+    ] = False,
     budget: Annotated[str | None, typer.Option(help="Stop between items after this time: 90s, 9m, 2h.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes of one thread each; 0: one a core.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 where a claim is reversed.")] = False,
@@ -206,22 +216,32 @@ def train(
 
 
 @app.command()
-def report(check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 where a page is old.")] = False) -> int:
+def report(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 where a page is old.")] = False,
+) -> int:
     """Writes the scoreboard, the papers' pages and their figures from the records. Example: suite report"""
     from suite.report import markdown
 
     changed = markdown.write_all(check=check)
     for path in changed:
         print(f"{'old' if check else 'written'}: {_relative(path)}")
-    print("all pages are current" if not changed else f"{len(changed)} pages {'are old: make report' if check else 'written'}")
+    print(
+        "all pages are current"
+        if not changed
+        else f"{len(changed)} pages {'are old: make report' if check else 'written'}"
+    )
     return 1 if check and changed else 0
 
 
 @app.command()
 def pipeline(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 where a file is old.")] = False,
-    keys_only: Annotated[bool, typer.Option("--keys", help="Only the key files, as the stage of that name does.")] = False,
-    summary: Annotated[bool, typer.Option("--summary", help="Only say what is current, stale, failed or absent.")] = False,
+    keys_only: Annotated[
+        bool, typer.Option("--keys", help="Only the key files, as the stage of that name does.")
+    ] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Only say what is current, stale, failed or absent.")
+    ] = False,
 ) -> int:
     """Writes the stage files of DVC and the key files from the papers. Example: suite pipeline --check"""
     from suite import pipeline as room
@@ -262,7 +282,14 @@ def data_list(as_json: Json = False) -> None:
 
     table = sources.table()
     rows = [
-        [t["name"], t["present"] or f"no: {t['get']}", f"{t['bytes'] / 1e6:.1f}", t["licence"], t["terms"], t["compare"]]
+        [
+            t["name"],
+            t["present"] or f"no: {t['get']}",
+            f"{t['bytes'] / 1e6:.1f}",
+            t["licence"],
+            t["terms"],
+            t["compare"],
+        ]
         for t in table
     ]
     headers = ["set", "here", "MB", "licence", "terms", "may be compared with"]
@@ -294,7 +321,9 @@ def data_fetch(
 
 
 @data_app.command("verify")
-def data_verify(names: Annotated[list[str] | None, typer.Argument(help="Sets; all that are here without any.")] = None) -> int:
+def data_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Sets; all that are here without any.")] = None,
+) -> int:
     """Hashes every byte of the sets that are here. Example: suite data verify mnist"""
     from suite.data import sources
 

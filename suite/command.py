@@ -1,4 +1,4 @@
-"""What ``suite run`` and ``suite train`` do between the command line and the rooms: plan, progress, summary, exit code."""
+"""What ``suite run`` and ``suite train`` do between command line and rooms: plan, progress, summary, exit code."""
 
 from __future__ import annotations
 
@@ -72,15 +72,23 @@ def show_plan(found: list[Step], as_json: bool) -> int:
     for row in rows:
         grouped.setdefault((str(row["unit"]), str(row["state"]), str(row["reason"])), []).append(row)
     table = [[u, _ranges([r["seed"] for r in g]), s, _cost(g), reason] for (u, s, reason), g in grouped.items()]
-    print(tabulate(table, headers=["unit", "seeds", "state", "core-minutes", "reason"], maxcolwidths=[None, 12, None, None, 44]))
+    print(
+        tabulate(
+            table, headers=["unit", "seeds", "state", "core-minutes", "reason"], maxcolwidths=[None, 12, None, None, 44]
+        )
+    )
     total = sum(row["minutes"] or 0 for row in rows)  # type: ignore[misc]
     todo = sum(step.to_do for step in found)
     trainings = [w for step in found if step.to_do for w in _trainings(step.task)]
     missing = {w.name for w in trainings if weights.find(w) is None}
     print(f"\n{todo} to measure, {len(found) - todo} not; about {total:.0f} core-minutes for the measuring itself")
     print(f"{len(missing)} trainings to do; about {len(missing) * 0.3 + todo * 0.1:.0f} MB of disk, {_free()} free")
-    absent = sorted({role for step in found if step.state == "absent" for role in step.task.inputs.sets if not sources.locate(role)})
-    print(f"data to fetch: {', '.join(absent) or 'none'}" + (f" (suite data fetch {' '.join(absent)})" if absent else ""))
+    absent = sorted(
+        {role for step in found if step.state == "absent" for role in step.task.inputs.sets if not sources.locate(role)}
+    )
+    print(
+        f"data to fetch: {', '.join(absent) or 'none'}" + (f" (suite data fetch {' '.join(absent)})" if absent else "")
+    )
     return 0
 
 
@@ -115,7 +123,10 @@ def _summary(found: list[Step], outcomes: list[Outcome], request: Request, tell:
     for outcome in outcomes:
         if outcome.state == "failed":
             print(f"suite: failed: {outcome.name}: {outcome.message}", file=sys.stderr)
-    tell(f"{count['done']} done, {reused} reused, {count['failed']} failed, {count['paused']} paused, {len(unable)} not run")
+    tell(
+        f"{count['done']} done, {reused} reused, {count['failed']} failed, "
+        f"{count['paused']} paused, {len(unable)} not run"
+    )
     if count["failed"]:
         return 1
     if count["paused"]:
@@ -134,10 +145,14 @@ def compare(found: list[Step]) -> int:
         mine = store.read_record(step.task.record)
         if step.task.place.tracked or mine is None or step.task.ident not in mine.parts:
             continue
-        official = store.read_record(store.record_path(store.runs_folder(step.task.stem, step.task.scale), step.task.seed))
+        official = store.read_record(
+            store.record_path(store.runs_folder(step.task.stem, step.task.scale), step.task.seed)
+        )
         theirs = official.parts.get(step.task.ident) if official else None
         ours = mine.parts[step.task.ident]
-        played = [f"{role} played by {name}" for role, name in step.task.sets if role != name and step.task.scale != "smoke"]
+        played = [
+            f"{role} played by {name}" for role, name in step.task.sets if role != name and step.task.scale != "smoke"
+        ]
         if theirs is None or played:
             word = f"no comparison: {', '.join(played)}" if played else "no committed record"
         elif theirs.result["rows"] == ours.result["rows"]:
@@ -169,7 +184,7 @@ def strict_code(stems: list[str]) -> int:
 
 
 def train(name: str, seeds: Sequence[int] | None, if_stale: bool, jobs: int, quiet: bool) -> int:
-    """Trains a recipe that some paper plans, then hands the weights to DVC where it is installed and all seeds are there."""
+    """Trains a recipe that some paper plans; hands the weights to DVC where it is installed and all seeds are there."""
     planned = recipes()
     if name not in planned:
         raise UserError(f"recipe {name!r} is unknown; the papers plan {', '.join(sorted(planned)) or 'none'}")
@@ -195,7 +210,10 @@ def train(name: str, seeds: Sequence[int] | None, if_stale: bool, jobs: int, qui
 def recipes() -> dict[str, list[weights.Wanted]]:
     """The recipes that papers plan at scales whose weights are tracked: by name, one entry a seed."""
     tasks = (t for stem in papers.names() for scale in plan.TRACKED_RECIPES for t in plan.planned(stem, scale))
-    return {name: [run.wanted(task, recipe) for recipe, task in found.values()] for name, found in plan.trainings(tasks).items()}
+    return {
+        name: [run.wanted(task, recipe) for recipe, task in found.values()]
+        for name, found in plan.trainings(tasks).items()
+    }
 
 
 def share(name: str, planned: Sequence[weights.Wanted], tell: Callable[[str], None]) -> None:
@@ -204,7 +222,11 @@ def share(name: str, planned: Sequence[weights.Wanted], tell: Callable[[str], No
     if command is None or any(not weights.public_is_current(w) for w in planned):
         return
     done = subprocess.run(
-        [command, "add", "--quiet", f"checkpoints/{name}"], cwd=project.root(), capture_output=True, text=True, check=False
+        [command, "add", "--quiet", f"checkpoints/{name}"],
+        cwd=project.root(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         tell(f"dvc add checkpoints/{name} failed ({done.stderr.strip()}); the weights are kept all the same")
@@ -219,7 +241,13 @@ class _Bar:
 
     def __init__(self, total: int, quiet: bool) -> None:
         console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}")
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
         self._progress = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
         self._plain = not quiet and not console.is_terminal
         self._start = time.monotonic()
@@ -235,9 +263,14 @@ class _Bar:
     def tell(self, outcome: Outcome, done: int, total: int) -> None:
         """Shows that one more task ended."""
         left = (time.monotonic() - self._start) / done * (total - done)
-        self._progress.update(self._task, description=outcome.name, completed=done, total=total, left=f"about {_time(left)} left")
+        self._progress.update(
+            self._task, description=outcome.name, completed=done, total=total, left=f"about {_time(left)} left"
+        )
         if self._plain:
-            print(f"[{done}/{total}] {outcome.state}: {outcome.name} ({outcome.seconds:.1f} s); about {_time(left)} left", flush=True)
+            print(
+                f"[{done}/{total}] {outcome.state}: {outcome.name} ({outcome.seconds:.1f} s); about {_time(left)} left",
+                flush=True,
+            )
 
 
 def _time(seconds: float) -> str:
@@ -250,7 +283,13 @@ def _cost(group: list[dict]) -> str:
 
 
 def _ranges(seeds: list[int]) -> str:
-    return str(seeds[0]) if len(seeds) == 1 else f"{min(seeds)}-{max(seeds)}" if len(seeds) == max(seeds) - min(seeds) + 1 else ",".join(map(str, seeds))
+    return (
+        str(seeds[0])
+        if len(seeds) == 1
+        else f"{min(seeds)}-{max(seeds)}"
+        if len(seeds) == max(seeds) - min(seeds) + 1
+        else ",".join(map(str, seeds))
+    )
 
 
 def _free() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Callable, Sequence
 
@@ -27,7 +28,9 @@ def confirm(stem: str, scale: str, tell: Callable[[str], object] = print) -> int
     shutil.rmtree(folder, ignore_errors=True)
     place = Place(folder, folder / "work", tracked=False)
     moved = [name for name in _recipes(stale) if not _recipe(name, stale, place, tell)]
-    groups = {ident: [s.task for s in stale if s.task.ident == ident] for ident in dict.fromkeys(s.task.ident for s in stale)}
+    groups = {
+        ident: [s.task for s in stale if s.task.ident == ident] for ident in dict.fromkeys(s.task.ident for s in stale)
+    }
     moved += [ident for ident, tasks in groups.items() if not _part(tasks, place, tell)]
     tell(f"{stem} {scale}: " + (f"{', '.join(moved)} stay stale" if moved else "all confirmed"))
     return 1 if moved else 0
@@ -56,7 +59,10 @@ def _recipe(name: str, stale: Sequence[Step], place: Place, tell: Callable[[str]
     tell(f"training {first.name} again")
     found = store.sha256(train(dataclasses.replace(first, place=place)).read_bytes())
     if found != old["weights"]:
-        tell(f"{name}: the weights of seed {first.seed} differ ({found[:15]}, recorded {old['weights'][:15]}){_other_cpu(old['measured'])}")
+        tell(
+            f"{name}: the weights of seed {first.seed} differ ({found[:15]}, recorded {old['weights'][:15]})"
+            + _other_cpu(old["measured"])
+        )
         return False
     for what in by_seed.values():
         record = weights.read_record(what.public()[0])
@@ -75,7 +81,7 @@ def _part(tasks: Sequence[Task], place: Place, tell: Callable[[str], object]) ->
     old = record.parts[first.ident]
     tell(f"measuring {first.name} again")
     again = dataclasses.replace(first, place=place)
-    outcome = execute.execute(again, f"suite confirm {first.stem}")
+    outcome = execute.execute(again, f"suite confirm {first.stem}", jobs=os.cpu_count() or 1)
     if outcome.state == "failed":
         raise UserError(f"{first.name} failed: {outcome.message}", 1)
     found = store.read_record(again.record)
@@ -85,7 +91,10 @@ def _part(tasks: Sequence[Task], place: Place, tell: Callable[[str], object]) ->
         for before, after in zip(old.rows, new.rows, strict=False):
             if before != after:
                 tell(f"    {before}: {dict(before.values)} -> {dict(after.values)}")
-        tell(f"{first.ident}: seed {first.seed} differs{_other_cpu(old.measured)}; 'suite run {first.stem}' measures all seeds")
+        tell(
+            f"{first.ident}: seed {first.seed} differs{_other_cpu(old.measured)}; "
+            f"'suite run {first.stem}' measures all seeds"
+        )
         return False
     if new.measured["cpu"] != old.measured["cpu"]:
         tell(f"{first.ident}: bit-equal, but on another CPU type{_other_cpu(old.measured)}; it stays stale")
@@ -97,4 +106,8 @@ def _part(tasks: Sequence[Task], place: Place, tell: Callable[[str], object]) ->
 
 
 def _other_cpu(measured: dict) -> str:
-    return "" if measured["cpu"] == machine.cpu_type() else f" (measured on {measured['cpu']}, this is {machine.cpu_type()})"
+    return (
+        ""
+        if measured["cpu"] == machine.cpu_type()
+        else f" (measured on {measured['cpu']}, this is {machine.cpu_type()})"
+    )

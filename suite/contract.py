@@ -1,4 +1,4 @@
-"""What a paper sees and gives: ``Run``, ``Inputs``, ``Seen``, ``Missing``, ``Value``. Standard library and rows only."""
+"""What a paper sees and gives: ``Run``, ``Inputs``, ``Seen``, ``Missing``, ``Value``. Standard library and rows."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Run(Protocol):
 
     settings: Any
     seed: int
-    part: str | None
+    part: Any  # the value of the settings field that SPLIT names, None for a unit that is not split
     device: str
 
     def rng(self, *label: object) -> Any:
-        """A numpy Generator at the start of the stream of (seed, label). A label never names the arm of a comparison."""
+        """A numpy Generator at the start of the stream of (seed, label). A label never names the arm."""
 
     def generator(self, *label: object) -> Any:
         """A CPU torch.Generator at the start of the stream of (seed, label)."""
@@ -56,10 +56,10 @@ class Run(Protocol):
         """The model that this recipe trained with this seed, in evaluation mode."""
 
     def keep(self, label: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """``function(*arguments)``, a tensor, array or dictionary of them, computed once and found again after a kill."""
+        """``function(*arguments)``, a tensor, array or dictionary of them, computed once, found again after a kill."""
 
     def map(self, label: str, function: Callable[..., Any], items: Iterable[Any]) -> list[Any]:
-        """``[function(run, item) for item in items]``; every finished item is journaled and found again after a kill."""
+        """``[function(run, item) for item in items]``; every finished item is found again after a kill."""
 
     def figure(self, label: str, array: Any) -> None:
         """Keeps a small array that the paper's page shows beside the record."""
@@ -83,7 +83,7 @@ class Missing:
     def _refuse(self, *_: object) -> NoReturn:
         raise UserError(f"{self.what} is missing and cannot be compared or converted; write carry(function, value)")
 
-    __float__ = __int__ = __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __iter__ = __len__ = _refuse  # type: ignore[assignment]
+    __float__ = __int__ = __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __iter__ = __len__ = _refuse
 
 
 Value = float | Missing

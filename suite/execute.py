@@ -116,8 +116,9 @@ def misfit(task: Task, row: Row) -> str | None:
     rows = () if isinstance(unit, Ours) else unit.rows
     if rows and all(row.at != printed.at for printed in rows):
         return f"{row} is no printed row; printed are {'; '.join(show_labels(printed.at) for printed in rows)}"
-    axes = unit.axes if isinstance(unit, Ours) else getattr(task.paper.module, "AXES", {}).get(row.table)
-    if not rows and axes is None:
+    drawn: dict[str, tuple[str, ...]] = getattr(task.paper.module, "AXES", {})
+    axes = unit.axes if isinstance(unit, Ours) else drawn.get(row.table, ())
+    if not rows and not axes:
         return f"{row.table} prints no rows; name its axes in the module's AXES"
     if not rows and set(axes) != set(row.at):
         return f"{row} has labels {', '.join(row.at)}, expected {', '.join(sorted(axes))}"
@@ -127,7 +128,9 @@ def misfit(task: Task, row: Row) -> str | None:
 def declaration(task: Task) -> dict[str, str]:
     """Per claim a digest of its published entry and its function's text, as they stand at the time of the run."""
     facts, paper = published.read(task.stem), task.paper
-    texts = {c: published.claim_digest(facts.claims[c]) + keys.claim_text(paper, c, project.root()) for c in paper.claims}
+    texts = {
+        c: published.claim_digest(facts.claims[c]) + keys.claim_text(paper, c, project.root()) for c in paper.claims
+    }
     return {claim: store.sha256(text.encode())[:23] for claim, text in texts.items()}
 
 
@@ -172,7 +175,9 @@ def run_all(
 ) -> list[Outcome]:
     """Trains what the tasks need, then measures them, over ``jobs`` processes of one thread each (0: one a core)."""
     jobs = jobs or os.cpu_count() or 1
-    trainings = list({(w.name, w.private()): w for t in tasks for r in t.inputs.recipes for w in [wanted(t, r)]}.values())
+    trainings = list(
+        {(w.name, w.private()): w for t in tasks for r in t.inputs.recipes for w in [wanted(t, r)]}.values()
+    )
     trainings = [w for w in trainings if weights.find(w) is None]
     total = len(trainings) + len(tasks)
     outcomes = train_all(trainings, jobs, deadline, lambda outcome, done, _: tell(outcome, done, total))
@@ -203,7 +208,9 @@ def _fan_out(calls: Sequence[Callable[[], Outcome]], jobs: int) -> Iterator[Outc
         yield from (call() for call in calls)
         return
     try:
-        yield from joblib.Parallel(n_jobs=min(jobs, len(calls)), return_as="generator_unordered")(map(joblib.delayed(_call), calls))
+        yield from joblib.Parallel(n_jobs=min(jobs, len(calls)), return_as="generator_unordered")(
+            map(joblib.delayed(_call), calls)
+        )
     except KeyboardInterrupt:
         from joblib.externals.loky import get_reusable_executor
 
@@ -214,5 +221,3 @@ def _fan_out(calls: Sequence[Callable[[], Outcome]], jobs: int) -> Iterator[Outc
 def _call(call: Callable[[], Outcome]) -> Outcome:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and stops its workers
     return call()
-
-

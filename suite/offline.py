@@ -1,4 +1,4 @@
-"""No network while work is done: connections other than loopback and Unix ones are refused, but while data is fetched."""
+"""No network while work is done: only loopback and Unix connections are let through, but while data is fetched."""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ class Task:
     @property
     def state(self) -> str:
         """The name of its state file."""
-        return f"{self.stem}/{self.scale}/{store.sha256(str(self.place.records).encode())[7:15]}/s{self.seed}.{self.ident}"
+        return (
+            f"{self.stem}/{self.scale}/{store.sha256(str(self.place.records).encode())[7:15]}/s{self.seed}.{self.ident}"
+        )
 
     @property
     def record(self) -> Path:
@@ -125,15 +127,19 @@ def plan(
             continue
         for part in paper.parts(unit, settings):
             for seed in _seeds(paper, scale, unit, seeds):
-                bare = Task(paper.stem, scale, seed, unit, part, settings, (), device or "cpu", _place(paper.stem, scale))
+                bare = Task(
+                    paper.stem, scale, seed, unit, part, settings, (), device or "cpu", _place(paper.stem, scale)
+                )
                 steps.append(_step(bare, own, fresh, any_device=device is None))
     if not steps:
-        raise UserError(f"{paper.stem} plans none of the seeds {list(seeds or [])} at {scale}; leave --seeds out to see its plan")
+        raise UserError(
+            f"{paper.stem} plans none of the seeds {list(seeds or [])} at {scale}; leave --seeds out to see its plan"
+        )
     return steps
 
 
 def planned(stem: str, scale: str) -> list[Task]:
-    """All tasks that a paper plans at a scale, on the scale's own settings and sets, whether the data is there or not."""
+    """All tasks that a paper plans at a scale, on its own settings and sets, data or no data."""
     paper = papers.load(stem)
     if scale not in paper.scales:
         return []
@@ -173,7 +179,7 @@ def _step(task: Task, own: Any, fresh: bool, any_device: bool) -> Step:
     sets = _sets(task)
     if isinstance(sets, str):
         return Step(official, "absent", sets)
-    moved = changed or fresh or any(role != name for role, name in sets) and task.scale != "smoke"
+    moved = changed or fresh or (any(role != name for role, name in sets) and task.scale != "smoke")
     task = dataclasses.replace(task, sets=sets)
     if moved:
         task = dataclasses.replace(task, place=_private(task, fresh))
@@ -219,7 +225,9 @@ def _chosen(paper: Paper, scale: str, units: Sequence[str]) -> list[str]:
             reason = paper.out.get(unit)
             raise UserError(f"{paper.stem} has no unit {unit!r}" + (f": {reason}" if reason else f" (it has {known})"))
         if unit not in planned:
-            raise UserError(f"{paper.stem} does not plan {unit} at {scale} (planned: {', '.join(planned) or 'nothing'})")
+            raise UserError(
+                f"{paper.stem} does not plan {unit} at {scale} (planned: {', '.join(planned) or 'nothing'})"
+            )
     return [unit for unit in planned if not units or unit in units]
 
 
@@ -230,7 +238,7 @@ def _seeds(paper: Paper, scale: str, unit: str, seeds: Iterable[int] | None) -> 
 
 
 def _sets(task: Task, embedded: bool = False) -> Any:
-    """Which set plays each role: the official one, at smoke the embedded one, else its stand-in; text says what is absent.
+    """Which set plays each role: the official one, at smoke the embedded one, else its stand-in; text: what is absent.
 
     With ``embedded`` only the scale's own sets are named, whether they are there or not.
     """
@@ -276,7 +284,7 @@ def start_anew(steps: Sequence[Step]) -> list[Step]:
 
 
 def minutes(task: Task) -> float | None:
-    """Expected minutes of a task on one idle core: the mean processor time of its part at this scale, else the guess."""
+    """Expected minutes of a task on one idle core: the mean processor time of its part there, else the guess."""
     seconds = [
         r.parts[task.ident].measured.get("cpu_seconds", r.parts[task.ident].measured["seconds"])
         for r in store.records(task.stem, task.scale)

@@ -45,7 +45,7 @@ class Row:
     """One row of a printed or measured table.
 
     ``at`` names the row by its labels, ``values`` holds its numbers in the printed unit: ``Decimal`` where printed (the
-    last digit bounds the rounding), ``float`` where measured. A measured row carries the ``seed`` of its run once stored.
+    last digit bounds the rounding), ``float`` where measured. A stored row carries the ``seed`` of its run.
     A printed row carries its ``role`` (own, rerun, quoted, setting, derived), its printed ``spread`` and the number
     ``n`` of runs behind it where they are printed.
     """

@@ -35,7 +35,9 @@ class BudgetSpent(Exception):
 class Run:
     """What a unit sees of the world; ``suite.contract.Run`` documents it for authors of papers."""
 
-    def __init__(self, task: Task, allowed: Inputs, settings: Any, journal: store.Journal, deadline: float, jobs: int) -> None:
+    def __init__(
+        self, task: Task, allowed: Inputs, settings: Any, journal: store.Journal, deadline: float, jobs: int
+    ) -> None:
         self.settings, self.seed, self.part, self.device = settings, task.seed, task.part, task.device
         self.figures: dict[str, np.ndarray] = {}
         self.elsewhere = 0.0  # seconds of processor time that items took in other processes
@@ -52,7 +54,9 @@ class Run:
     def data(self, name: str) -> Any:
         """The set that plays the role ``name``."""
         if name not in self._allowed.data:
-            raise UserError(f"{self._task.name} asks for data {name!r}, which its inputs do not name: {self._allowed.data}")
+            raise UserError(
+                f"{self._task.name} asks for data {name!r}, which its inputs do not name: {self._allowed.data}"
+            )
         return _load(dict(self._task.sets).get(name, name))
 
     def recipe(self, recipe: Any) -> nn.Module:
@@ -62,7 +66,7 @@ class Run:
         return weights.load(recipe, train(wanted(self._task, recipe), self._deadline), self.device)
 
     def keep(self, label: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """``function(*arguments)`` of this seed, found again where function, arguments and reached code are the same."""
+        """``function(*arguments)`` of this seed, found again where arguments and reached code are the same."""
         if _module_level(function) is None:
             raise UserError(f"{self._task.name}: keep({label!r}) needs a module-level function, got {function!r}")
         code = keys.function_digest(function, project.root())
@@ -93,7 +97,9 @@ class Run:
         """Keeps a small array beside the record."""
         self.figures[label] = np.asarray(array.detach().cpu() if isinstance(array, Tensor) else array)
         if (size := sum(len(store.npy(a)) for a in self.figures.values())) > MOST_FIGURE_BYTES:
-            raise UserError(f"{self._task.name}: its figures hold {size} bytes, at most {MOST_FIGURE_BYTES} are allowed")
+            raise UserError(
+                f"{self._task.name}: its figures hold {size} bytes, at most {MOST_FIGURE_BYTES} are allowed"
+            )
 
     def progress(self, message: str) -> None:
         """Shows in the state of the unit."""
@@ -175,14 +181,18 @@ def digest_of(value: Any) -> str:
     if isinstance(value, torch.Generator):
         return digest_of(value.get_state())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return digest_of([type(value).__qualname__, {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}])
+        return digest_of(
+            [type(value).__qualname__, {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}]
+        )
     if isinstance(value, dict):
         return store.sha256(store.canonical({str(k): digest_of(v) for k, v in value.items()}).encode())
     if isinstance(value, (list, tuple)):
         return store.sha256(store.canonical([digest_of(v) for v in value]).encode())
     if value is None or isinstance(value, (bool, int, float, str)):
         return store.sha256(repr(value).encode())
-    raise UserError(f"an argument of type {type(value).__name__} cannot be kept; give numbers, text, tensors or modules")
+    raise UserError(
+        f"an argument of type {type(value).__name__} cannot be kept; give numbers, text, tensors or modules"
+    )
 
 
 def _wrap(value: Any, what: str) -> dict[str, Tensor]:
@@ -190,7 +200,9 @@ def _wrap(value: Any, what: str) -> dict[str, Tensor]:
     wrapped = {}
     for name, item in named.items():
         if not isinstance(item, (Tensor, np.ndarray)):
-            raise UserError(f"{what} returned {type(item).__name__}; keep holds tensors, arrays or dictionaries of them")
+            raise UserError(
+                f"{what} returned {type(item).__name__}; keep holds tensors, arrays or dictionaries of them"
+            )
         kind = "tensor" if isinstance(item, Tensor) else "array"
         tensor = item.detach().cpu() if isinstance(item, Tensor) else torch.from_numpy(np.ascontiguousarray(item))
         wrapped[f"{kind} {name}"] = tensor.contiguous()

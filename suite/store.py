@@ -146,9 +146,13 @@ def read_record(path: Path) -> Record | None:
     except (ValueError, KeyError, AttributeError, TypeError):
         raise UserError(f"{path} is not a record; restore it from git or delete it and run again", 1) from None
     if found.get("format") != FORMAT:
-        raise UserError(f"{path} has format {found.get('format')!r}, this version reads {FORMAT}; use the suite that wrote it", 1)
+        raise UserError(
+            f"{path} has format {found.get('format')!r}, this version reads {FORMAT}; use the suite that wrote it", 1
+        )
     if claimed != sha256(canonical(found).encode()) or match is None or int(match[1]) != found["seed"]:
-        raise UserError(f"{path} was changed after it was written (its digest differs); restore it from git or run again", 1)
+        raise UserError(
+            f"{path} was changed after it was written (its digest differs); restore it from git or run again", 1
+        )
     parts = {}
     for part, result in found["result"].items():
         rows = unpack(result["rows"], table_of(part), found["seed"])
@@ -193,7 +197,7 @@ def merge(
 ) -> bool:
     """Writes one part into the record of ``head`` (paper, scale, seed) under that file's lock; tells whether it wrote.
 
-    A part whose ``result`` is unchanged leaves the file as it is; bit-equal rows under a new key keep their declaration.
+    A part whose ``result`` is unchanged leaves the file as it is; bit-equal rows keep their declaration.
     """
     with locked(str(path)):
         old = json.loads(path.read_text(encoding="utf-8")) if read_record(path) else {"result": {}, "measured": {}}

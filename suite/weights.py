@@ -56,7 +56,10 @@ class Wanted:
         """The committed record, and the weights that DVC shares."""
         root, name = project.root(), f"s{self.seed}"
         folder = self.recipe.name
-        return root / "reports" / "recipes" / folder / f"{name}.json", root / "checkpoints" / folder / f"{name}.safetensors"
+        return (
+            root / "reports" / "recipes" / folder / f"{name}.json",
+            root / "checkpoints" / folder / f"{name}.safetensors",
+        )
 
     def places(self) -> list[tuple[Path, Path]]:
         """All pairs of record and weights to look at: the same key gives the same weights, whoever trained them."""
@@ -122,7 +125,10 @@ def train(wanted: Wanted, run: Run, machine: Callable[[], Mapping[str, Any]]) ->
         model = wanted.recipe.train(run)  # type: ignore[attr-defined]
         weights = safetensors.torch.save({k: v.contiguous().cpu() for k, v in model.state_dict().items()})
         accuracy = wanted.recipe.accuracy(run, model)  # type: ignore[attr-defined]
-        seconds = {"seconds": round(time.monotonic() - start, 3), "cpu_seconds": round(time.process_time() - processor, 3)}
+        seconds = {
+            "seconds": round(time.monotonic() - start, 3),
+            "cpu_seconds": round(time.process_time() - processor, 3),
+        }
         facts = {**seconds, "parts": wanted.key.parts, **machine()}
         record = {
             "format": store.FORMAT, "recipe": wanted.recipe.name, "seed": wanted.seed, "key": wanted.key.digest,

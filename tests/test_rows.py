@@ -32,7 +32,10 @@ def test_what_is_no_plain_number_stays_text(text: str) -> None:
 
 @given(
     rows=st.lists(
-        st.tuples(st.dictionaries(st.sampled_from("abc"), TEXT | VALUES, max_size=3), st.dictionaries(st.sampled_from("xyz"), VALUES)),
+        st.tuples(
+            st.dictionaries(st.sampled_from("abc"), TEXT | VALUES, max_size=3),
+            st.dictionaries(st.sampled_from("xyz"), VALUES),
+        ),
         max_size=5,
     )
 )

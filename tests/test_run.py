@@ -57,7 +57,12 @@ MODULE = "suite/papers/p90_toy.py"
         ('"""One number; arm a is larger."""', '"""One number."""  # a comment', MODULE, set()),
         ("float(vector.sum())", "float(vector.sum() + 0)", MODULE, {"ours_sum"}),
         ("scale: float = 2.0", "scale: float = 2.5", MODULE, {"table1"}),
-        ("return float(rng.standard_normal())", "return float(rng.standard_normal() * 1)", "suite/kernels/toy.py", {"table1"}),
+        (
+            "return float(rng.standard_normal())",
+            "return float(rng.standard_normal() * 1)",
+            "suite/kernels/toy.py",
+            {"table1"},
+        ),
         ("count=3", "count=4", MODULE, set()),
         ("margin: 0.1", "margin: 0.2", "baselines/p90_toy/published.yaml", set()),
     ],
@@ -72,19 +77,27 @@ def test_an_edit_makes_stale_exactly_the_units_that_reach_it(tree, old, new, pat
 def test_why_names_the_kernel_and_confirm_rekeys_all_seeds_after_one(tree) -> None:
     """A kernel edit that keeps the numbers is confirmed by one seed; the rows stay byte for byte."""
     rows = {path: {part: r["rows"] for part, r in result.items()} for path, result in trees.results(tree).items()}
-    trees.edit(tree / "suite/kernels/toy.py", "return float(rng.standard_normal())", "return 1.0 * float(rng.standard_normal())")
+    trees.edit(
+        tree / "suite/kernels/toy.py",
+        "return float(rng.standard_normal())",
+        "return 1.0 * float(rng.standard_normal())",
+    )
     assert "text suite.kernels.toy.noise changed" in trees.suite(tree, "why", "90").stdout
     done = trees.suite(tree, "confirm", "90")
     assert "bit-equal rows; 3 seeds are current" in done.stdout
     assert stale(tree) == set()
-    assert {path: {part: r["rows"] for part, r in result.items()} for path, result in trees.results(tree).items()} == rows
+    assert {
+        path: {part: r["rows"] for part, r in result.items()} for path, result in trees.results(tree).items()
+    } == rows
     assert "nothing is stale" in trees.suite(tree, "confirm", "90").stdout
 
 
 def test_confirm_refuses_results_that_moved_and_shows_them(tree) -> None:
     """Other rows stay stale, the difference is shown, the exit code is 1 and the records keep every byte."""
     before = {p: p.read_bytes() for p in (tree / "reports").rglob("*.json")}
-    trees.edit(tree / "suite/kernels/toy.py", "return float(rng.standard_normal())", "return 2 * float(rng.standard_normal())")
+    trees.edit(
+        tree / "suite/kernels/toy.py", "return float(rng.standard_normal())", "return 2 * float(rng.standard_normal())"
+    )
     done = trees.suite(tree, "confirm", "90", code=1)
     assert "table1[arm=a]" in done.stdout
     assert "table1: seed 0 differs" in done.stdout
@@ -167,7 +180,9 @@ def test_a_run_killed_at_five_random_moments_ends_with_the_same_result(measured,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         waited = time.monotonic()
-        while process.poll() is None and not list((tree / ".suite").rglob("*.jsonl")) and time.monotonic() - waited < 60:
+        while (
+            process.poll() is None and not list((tree / ".suite").rglob("*.jsonl")) and time.monotonic() - waited < 60
+        ):
             time.sleep(0.02)
         time.sleep(rng.uniform(0, 0.6))
         os.killpg(process.pid, signal.SIGKILL)
@@ -202,7 +217,11 @@ def test_two_processes_of_the_same_run_do_the_work_once(tmp_path) -> None:
     trees.edit(tree / MODULE, "pause: float = 0.0", "pause: float = 0.05")
     processes = [
         subprocess.Popen(
-            trees.command("run", "90.table1", "--jobs", "1"), cwd=tree, env=trees.environment(tree), stdout=subprocess.PIPE, text=True
+            trees.command("run", "90.table1", "--jobs", "1"),
+            cwd=tree,
+            env=trees.environment(tree),
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(2)
     ]
@@ -219,13 +238,26 @@ def test_two_processes_of_the_same_run_do_the_work_once(tmp_path) -> None:
         ('{"mean": sum(values[:half]) / half}', '{"mean": float("nan")}', "mean of table1[arm=a] is nan"),
         ('{"arm": "b"}', '{"arm": "c"}', "table1[arm=c] is no printed row; printed are arm=a; arm=b"),
         ('{"arm": "b"}', '{"arm": "a"}', "table1[arm=a] twice"),
-        ('{"total": float(vector.sum())}', '{"sum": float(vector.sum())}', "has metric 'sum', published.yaml declares total"),
+        (
+            '{"total": float(vector.sum())}',
+            '{"sum": float(vector.sum())}',
+            "has metric 'sum', published.yaml declares total",
+        ),
         ('Row("ours_sum", {"what": "sum"}', 'Row("table1", {"arm": "a"}', "expected rows of ours_sum"),
         ("time.sleep(run.settings.pause)", "run.data('mnist')", "asks for data 'mnist', which its inputs do not name"),
         ("time.sleep(run.settings.pause)", "import dataclasses; dataclasses.asdict(run.settings)", "table1"),
         ("time.sleep(run.settings.pause)", "raise RuntimeError('broken')", "RuntimeError: broken"),
     ],
-    ids=["nan", "unknown label", "row twice", "unknown metric", "other table", "undeclared data", "whole settings", "exception"],
+    ids=[
+        "nan",
+        "unknown label",
+        "row twice",
+        "unknown metric",
+        "other table",
+        "undeclared data",
+        "whole settings",
+        "exception",
+    ],
 )
 def test_a_faulty_unit_fails_by_name_and_the_others_go_on(tree, old, new, message) -> None:
     """One message on stderr without a traceback, exit code 1, the failure is remembered, no record is harmed."""
@@ -240,8 +272,16 @@ def test_a_faulty_unit_fails_by_name_and_the_others_go_on(tree, old, new, messag
 
 def test_a_unit_run_alone_under_guard_names_code_outside_its_key(tree) -> None:
     """At smoke a function of ours that runs through a registry, which no text names, is an error."""
-    trees.edit(tree / "suite/kernels/toy.py", "def vector(", 'def hidden() -> float:\n    """Hidden."""\n    return 0.0\n\n\ndef vector(')
-    trees.edit(tree / MODULE, "time.sleep(run.settings.pause)", 'import sys; vars(sys.modules["suite.kernels.toy"])["hidden"]()')
+    trees.edit(
+        tree / "suite/kernels/toy.py",
+        "def vector(",
+        'def hidden() -> float:\n    """Hidden."""\n    return 0.0\n\n\ndef vector(',
+    )
+    trees.edit(
+        tree / MODULE,
+        "time.sleep(run.settings.pause)",
+        'import sys; vars(sys.modules["suite.kernels.toy"])["hidden"]()',
+    )
     done = trees.suite(tree, "run", "90", "--scale", "smoke", "--jobs", "1", code=1)
     assert "suite.kernels.toy.hidden" in done.stderr
 
@@ -283,7 +323,12 @@ def test_bad_input_gives_one_clear_line_and_the_right_exit_code(measured, argume
 def test_outside_a_project_a_command_says_where_to_go(tmp_path) -> None:
     """The message names the folder and the way out; the exit code is 2."""
     done = subprocess.run(
-        trees.command("list"), cwd=tmp_path, env=trees.environment(trees.ROOT), capture_output=True, text=True, check=False
+        trees.command("list"),
+        cwd=tmp_path,
+        env=trees.environment(trees.ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert "is not inside a suite project" in done.stderr
@@ -293,9 +338,13 @@ def test_outside_a_project_a_command_says_where_to_go(tmp_path) -> None:
 def test_another_package_than_the_project_s_own_is_refused(tmp_path, measured) -> None:
     """Records are never written by code that their keys do not describe."""
     done = subprocess.run(
-        trees.command("run", "90"), cwd=tmp_path, env=trees.environment(trees.ROOT, SUITE_ROOT=str(measured)), capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+        trees.command("run", "90"),
+        cwd=tmp_path,
+        env=trees.environment(trees.ROOT, SUITE_ROOT=str(measured)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
     assert "install the project's own" in done.stderr
 

@@ -139,7 +139,11 @@ def test_records_of_other_device_classes_come_after_those_of_the_cpu(tmp_path) -
         seed = int(name[1:].split(".")[0].split("@")[0])
         store.merge(tmp_path / name, {**HEAD, "seed": seed}, "table1", store.pack_result("k", rows(1.0), {}), MEASURED)
     (tmp_path / "s1.json.bak").write_text("")
-    assert [(r.seed, r.device) for r in store.records("p90_toy", "reduced", tmp_path)] == [(2, "cpu"), (10, "cpu"), (2, "cuda")]
+    assert [(r.seed, r.device) for r in store.records("p90_toy", "reduced", tmp_path)] == [
+        (2, "cpu"),
+        (10, "cpu"),
+        (2, "cuda"),
+    ]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch) -> None:
@@ -182,7 +186,7 @@ def test_a_journal_refuses_what_is_no_number() -> None:
 
 def test_the_lock_of_a_killed_process_is_free(home) -> None:
     """A process that dies holding a lock does not block the next one."""
-    code = "import os, signal; from suite import store; c = store.locked('x'); c.__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+    code = "import os; from suite import store; held = store.locked('x'); held.__enter__(); os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "SUITE_HOME": str(home)}, timeout=60)
     with store.locked("x"):
         pass

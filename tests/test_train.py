@@ -112,8 +112,13 @@ def test_every_image_is_used_once_an_epoch_and_a_bad_loss_stops_with_its_step() 
 def test_a_recipe_is_named_by_the_fields_that_differ() -> None:
     """Two recipes of different fields have different names; defaults are not spelt out."""
     assert LeNet("mnist").name == "lenet-mnist"
-    assert LeNet("fashion_mnist", weight=0.05, epochs=3, dropout=0.0).name == "lenet-fashion_mnist-weight0.05-epochs3-dropout0.0"
-    names = {dataclasses.replace(LeNet("mnist"), **{f.name: v}).name for f in dataclasses.fields(LeNet)[1:] for v in (7, 8)}
+    assert (
+        LeNet("fashion_mnist", weight=0.05, epochs=3, dropout=0.0).name
+        == "lenet-fashion_mnist-weight0.05-epochs3-dropout0.0"
+    )
+    names = {
+        dataclasses.replace(LeNet("mnist"), **{f.name: v}).name for f in dataclasses.fields(LeNet)[1:] for v in (7, 8)
+    }
     assert len(names) == 2 * len(dataclasses.fields(LeNet)[1:])
 
 

@@ -116,7 +116,14 @@ ours:
     metrics:
       total: {unit: "1", says: "sum"}
 claims:
-  - {id: c1, where: "Table 1", says: "a exceeds b", test: "mean[a] > mean[b]", decidable: reduced, kind: ordering, over: all, margin: 0.1}
+  - id: c1
+    where: "Table 1"
+    says: "a exceeds b"
+    test: "mean[a] > mean[b]"
+    decidable: reduced
+    kind: ordering
+    over: all
+    margin: 0.1
 """
 
 
@@ -167,7 +174,9 @@ def suite(tree: Path, *arguments: str, code: int | None = 0, **more: str) -> sub
     done = subprocess.run(
         command(*arguments), cwd=tree, env=environment(tree, **more), capture_output=True, text=True, check=False
     )
-    assert code is None or done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    assert code is None or done.returncode == code, (
+        f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    )
     return done
 
 

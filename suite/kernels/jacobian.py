@@ -15,7 +15,7 @@ def projected_frobenius(inputs: Tensor, outputs: Tensor, generator: torch.Genera
     ``C * mean_i ||d(v_i . outputs_i) / d inputs_i||^2`` is returned: E[v v'] = I / C makes it unbiased (Hoffman et al.
     2019, Alg. 1). One backward pass; the result can be differentiated again.
 
-    ``inputs`` (N x ...) must require a gradient and ``outputs`` (N x C) be computed from them sample by sample; ``v`` is
+    ``inputs`` (N x ...) must require a gradient and ``outputs`` (N x C) be computed from them sample by sample; v is
     drawn on the CPU from ``generator``, so that all devices see the same directions. Returns a scalar of the outputs'
     dtype. Raises ValueError on an empty batch, on shapes that do not fit, and where ``inputs`` carry no gradient.
 
@@ -49,7 +49,9 @@ def jacobians(function: Callable[[Tensor], Tensor], inputs: Tensor, chunk: int =
         leaf = part.detach().clone().requires_grad_()
         outputs = function(leaf)
         _check(leaf, outputs)
-        rows = [torch.autograd.grad(column.sum(), leaf, retain_graph=True)[0].flatten(1) for column in outputs.unbind(1)]
+        rows = [
+            torch.autograd.grad(column.sum(), leaf, retain_graph=True)[0].flatten(1) for column in outputs.unbind(1)
+        ]
         pieces.append(torch.stack(rows, dim=1))
     return torch.cat(pieces)
 

@@ -29,7 +29,7 @@ def attack(
 
         delta <- clip(delta + step * sign(d/d delta  mean_i CE(logits(clip(x_i + delta, 0, 1)), y_i)), -eps, eps)
 
-    With ``target`` c the loss of label c is lowered instead (a minus sign, y_i = c). ``images`` (N x C x H x W) in [0, 1]
+    With ``target`` c the loss of label c is lowered instead (a minus sign, y_i = c). ``images`` (N x C x H x W, [0, 1])
     and ``labels`` (N, int64) lie on the device of the model; batches are drawn on the CPU from ``generator``. Where the
     gradient is exactly 0 the perturbation stays. Raises ValueError on empty images, negative ``eps`` or ``step``,
     images outside [0, 1], and a loss that is not finite.
@@ -45,7 +45,7 @@ def attack(
     if eps < 0 or step < 0:
         raise ValueError(f"eps and step must not be negative, got {eps} and {step}")
     low, high = images.min().item(), images.max().item()
-    if not (0 <= low and high <= 1):
+    if not (low >= 0 and high <= 1):
         raise ValueError(f"images must lie in [0, 1], got values from {low} to {high}")
     delta = torch.zeros_like(images[0])
     for number in range(iterations):

@@ -78,7 +78,7 @@ class Paper:
         return [unit for unit in self.functions if self.seeds(scale, unit)]
 
     def parts(self, unit: str, settings: Any) -> list[str | None]:
-        """The values of the settings field that SPLIT names for this unit, or ``[None]`` for a unit that is not split."""
+        """The values of the settings field that SPLIT names for this unit, ``[None]`` for a unit that is not split."""
         field = getattr(self.module, "SPLIT", {}).get(unit)
         return [None] if field is None else list(getattr(settings, field))
 
@@ -122,7 +122,9 @@ def change(settings: Any, changes: dict[str, str]) -> Any:
         if key not in fields:
             close = difflib.get_close_matches(key, fields, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise UserError(f"--set {key}={text}: there is no setting {key!r}{hint} (settings: {', '.join(sorted(fields))})")
+            raise UserError(
+                f"--set {key}={text}: there is no setting {key!r}{hint} (settings: {', '.join(sorted(fields))})"
+            )
         replaced[key] = _parse(key, text, getattr(settings, key))
     return dataclasses.replace(settings, **replaced)
 

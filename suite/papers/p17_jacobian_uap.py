@@ -235,7 +235,10 @@ def bounds(name: str, violations: int, matrices: Tensor) -> Row:
 
 
 def _lower(seen: Seen, metric: str, method: str, than: str) -> dict[str, Value]:
-    return {d: seen("table1", metric, dataset=d, method=than) - seen("table1", metric, dataset=d, method=method) for d in EPS}
+    return {
+        d: seen("table1", metric, dataset=d, method=than) - seen("table1", metric, dataset=d, method=method)
+        for d in EPS
+    }
 
 
 def c1(seen: Seen) -> dict[str, Value]:
@@ -251,7 +254,8 @@ def c2(seen: Seen) -> dict[str, Value]:
 def c3(seen: Seen) -> dict[str, Value]:
     """The reduction of an attack rate reaches a factor of four."""
     return {
-        f"{d} {metric}": seen("table1", metric, dataset=d, method="standard") / seen("table1", metric, dataset=d, method="jr")
+        f"{d} {metric}": seen("table1", metric, dataset=d, method="standard")
+        / seen("table1", metric, dataset=d, method="jr")
         for d, metric in product(EPS, ("uer", "tsr"))
     }
 
@@ -264,7 +268,8 @@ def c4(seen: Seen) -> dict[str, Value]:
 def c5(seen: Seen) -> dict[str, Value]:
     """Universal adversarial training doubles the clean error."""
     return {
-        d: seen("table1", "test_error", dataset=d, method="uat") / seen("table1", "test_error", dataset=d, method="standard")
+        d: seen("table1", "test_error", dataset=d, method="uat")
+        / seen("table1", "test_error", dataset=d, method="standard")
         for d in EPS
     }
 
@@ -277,7 +282,8 @@ def c6(seen: Seen) -> dict[str, Value]:
 def c12(seen: Seen) -> dict[str, Value]:
     """Regularisation lowers the median similarity by about 0.35."""
     return {
-        d: seen("fig4", "median", dataset=d, method="standard") - seen("fig4", "median", dataset=d, method="jr") for d in EPS
+        d: seen("fig4", "median", dataset=d, method="standard") - seen("fig4", "median", dataset=d, method="jr")
+        for d in EPS
     }
 
 

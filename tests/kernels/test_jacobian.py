@@ -50,9 +50,7 @@ def test_the_projected_norm_is_unbiased_within_four_standard_errors() -> None:
     inputs = torch.randn(8, 6, generator=streams.generator(3, "inputs"), dtype=torch.double).requires_grad_()
     exact = jacobian.jacobians(model, inputs).square().sum((1, 2)).mean().item()
     generator = streams.generator(3, "directions")
-    draws = torch.stack(
-        [jacobian.projected_frobenius(inputs, model(inputs), generator).detach() for _ in range(4000)]
-    )
+    draws = torch.stack([jacobian.projected_frobenius(inputs, model(inputs), generator).detach() for _ in range(4000)])
     error = draws.std().item() / math.sqrt(len(draws))
     assert abs(draws.mean().item() - exact) < 4 * error
     assert error < 0.02 * exact
@@ -113,9 +111,14 @@ def test_the_stack_is_the_sum_of_squares_and_the_bound_the_square_of_the_sum() -
         (lambda: jacobian.jacobians(lambda x: x.sum(), torch.ones(2, 3)), "one row a sample"),
         (lambda: jacobian.pair_median(torch.ones(1, 1)), "N >= 2"),
         (lambda: jacobian.pair_median(torch.ones(2, 3)), "N x N"),
-        (lambda: jacobian.projected_frobenius(torch.ones(2, 3), torch.ones(2, 3), streams.generator(0)), "require a gradient"),
         (
-            lambda: jacobian.projected_frobenius(torch.ones(2, 3, requires_grad=True), torch.ones(3, 3), streams.generator(0)),
+            lambda: jacobian.projected_frobenius(torch.ones(2, 3), torch.ones(2, 3), streams.generator(0)),
+            "require a gradient",
+        ),
+        (
+            lambda: jacobian.projected_frobenius(
+                torch.ones(2, 3, requires_grad=True), torch.ones(3, 3), streams.generator(0)
+            ),
             "2 x classes",
         ),
     ],

@@ -46,7 +46,9 @@ def test_the_attack_equals_the_update_written_out(seed: int, target: int | None,
     """Sign of the mean gradient, clipping of images and of the perturbation, batches drawn with replacement."""
     images, labels = images_of(seed)
     options = {"eps": 0.2, "step": 0.15, "iterations": iterations, "batch": 5}
-    found = uap.attack(linear(seed), images, labels, generator=streams.generator(seed, "draw"), target=target, **options)
+    found = uap.attack(
+        linear(seed), images, labels, generator=streams.generator(seed, "draw"), target=target, **options
+    )
     book = attack_by_the_book(
         linear(seed), images, labels, *options.values(), streams.generator(seed, "draw"), target
     )  # fmt: skip
@@ -97,7 +99,9 @@ def test_the_same_stream_gives_the_same_bytes() -> None:
     """Two attacks from the same seed and label agree bit for bit."""
     images, labels = images_of(1)
     first, second = (
-        uap.attack(linear(1), images, labels, eps=0.1, step=0.05, iterations=5, batch=4, generator=streams.generator(7, "a"))
+        uap.attack(
+            linear(1), images, labels, eps=0.1, step=0.05, iterations=5, batch=4, generator=streams.generator(7, "a")
+        )
         for _ in range(2)
     )
     assert torch.equal(first, second)

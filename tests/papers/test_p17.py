@@ -31,7 +31,7 @@ def test_the_arms_of_a_data_set_start_alike() -> None:
 
 
 def test_the_algebra_of_section_3_gives_its_closed_forms() -> None:
-    """No random stack breaks Eq. 9; five equal matrices miss equality by 4/5; spectra e1 and 1 have cosine 1/sqrt(10)."""
+    """No stack breaks Eq. 9; five equal matrices miss equality by 4/5; spectra e1 and 1 have cosine 1/sqrt(10)."""
 
     class Fake:
         settings, seed, part, device = None, 0, None, "cpu"
@@ -64,9 +64,17 @@ def test_the_similarity_images_hold_as_many_of_each_class() -> None:
 def choice() -> dict[tuple[str, str], list]:
     """The committed rows of ours_choice at reduced, by arm."""
     records = store.records(STEM, "reduced")
-    found = [row for record in records for ident, part in record.parts.items() if ident.startswith("ours_choice") for row in part.rows]
+    found = [
+        row
+        for record in records
+        for ident, part in record.parts.items()
+        if ident.startswith("ours_choice")
+        for row in part.rows
+    ]
     assert found, "ours_choice has no committed record at reduced"
-    return {arm: [r for r in found if (r.at["dataset"], r.at["method"]) == arm] for arm in product(p17.EPS, p17.METHODS)}
+    return {
+        arm: [r for r in found if (r.at["dataset"], r.at["method"]) == arm] for arm in product(p17.EPS, p17.METHODS)
+    }
 
 
 def test_every_arm_had_the_same_candidates(choice) -> None:
@@ -106,5 +114,8 @@ def test_its_units_split_by_data_set_so_that_an_absent_set_stops_its_own_part_on
     paper = papers.load("17")
     settings = paper.settings("reduced")
     for unit in ("table1", "fig4", "ours_choice"):
-        assert [p17.inputs(settings, unit, part).sets for part in paper.parts(unit, settings)] == [("mnist",), ("fashion_mnist",)]
+        assert [p17.inputs(settings, unit, part).sets for part in paper.parts(unit, settings)] == [
+            ("mnist",),
+            ("fashion_mnist",),
+        ]
     assert p17.inputs(settings, "ours_bounds", None).sets == ()
