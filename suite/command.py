@@ -108,12 +108,23 @@ def carry_out(request: Request, found: list[Step], as_json: bool = False) -> int
     deadline = math.inf if request.seconds is None else time.time() + request.seconds
     with _Bar(len(todo), request.quiet) as bar:
         outcomes = execute.run_all(todo, _command(), request.jobs, deadline, bar.tell)
+    _share_trained(outcomes, todo, tell)
     code = _summary(found, outcomes, request, tell)
     if request.fresh and not request.quiet:
         code = max(code, compare(found))
     if as_json:
         print(json.dumps({"exit": code, "outcomes": [dataclasses.asdict(o) for o in outcomes]}, indent=1))
     return code
+
+
+def _share_trained(outcomes: list[Outcome], todo: list[Task], tell: Callable[[str], None]) -> None:
+    """Hands the tracked weights that this run trained to DVC, as ``suite train`` does."""
+    trained = {o.name for o in outcomes if o.state == "done"}
+    tracked = {w.recipe.name for t in todo for w in _trainings(t) if w.tracked and execute.training_name(w) in trained}
+    if tracked:
+        planned = recipes()
+        for name in sorted(tracked & planned.keys()):
+            share(name, planned[name], tell)
 
 
 def _summary(found: list[Step], outcomes: list[Outcome], request: Request, tell: Callable[[str], None]) -> int:

@@ -32,10 +32,15 @@ class Outcome:
     message: str = ""
 
 
+def training_name(what: weights.Wanted) -> str:
+    """How outcomes call a training."""
+    return f"train {what.name}"
+
+
 def execute_training(what: weights.Wanted, deadline: float = math.inf) -> Outcome:
     """Trains in a worker process; never raises."""
     start = time.monotonic()
-    name = f"train {what.name}"
+    name = training_name(what)
     state = f"recipes/{what.scale}/{what.recipe.name}.s{what.seed}"
     return _guarded(name, state, start, lambda: _trained(what, deadline))
 

@@ -70,7 +70,8 @@ def unit_key(
     for name in sorted(reached.settings):
         parts[f"setting {name}"] = _shown(getattr(settings, name), f"{where}: setting {name}")
     parts |= _contents(inputs.data, sets)
-    parts |= {f"recipe {recipe.name}": recipe_key(recipe, seed, root, sets).digest for recipe in inputs.recipes}
+    # The seed is a part of its own: the other parts are the same for all seeds of a unit.
+    parts |= {f"recipe {recipe.name}": recipe_key(recipe, 0, root, sets).digest for recipe in inputs.recipes}
     return _key(parts, reached)
 
 
