@@ -99,9 +99,8 @@ def carry_out(request: Request, found: list[Step], as_json: bool = False) -> int
     for step in found:
         if step.state in ("absent", "skipped"):
             tell(f"not run: {step.task.name}: {step.reason}")
-    for task in {t.place.records: t for t in todo if not t.place.tracked}.values():
-        moved = [f"{role} is played by {name}" for role, name in task.sets if role != name]
-        tell(f"private run ({', '.join(moved) or 'own settings or --fresh'}): it stays out of the committed records")
+    for reason in dict.fromkeys(_private_because(task) for task in todo if not task.place.tracked):
+        tell(f"private run ({reason}): it stays out of the committed records")
     hours = sum(plan.minutes(task) or 0 for task in todo) / 60
     if hours > 1:
         tell(f"this is expected to take about {hours:.1f} core-hours; it can be stopped and resumes by itself")
@@ -115,6 +114,11 @@ def carry_out(request: Request, found: list[Step], as_json: bool = False) -> int
     if as_json:
         print(json.dumps({"exit": code, "outcomes": [dataclasses.asdict(o) for o in outcomes]}, indent=1))
     return code
+
+
+def _private_because(task: Task) -> str:
+    played = [f"{role} is played by {name}" for role, name in task.sets if role != name and task.scale != "smoke"]
+    return ", ".join(played) or ("--fresh" if task.place.fresh else "settings of your own")
 
 
 def _share_trained(outcomes: list[Outcome], todo: list[Task], tell: Callable[[str], None]) -> None:

@@ -372,6 +372,24 @@ def test_a_fresh_clone_fetches_and_changes_nothing(clone) -> None:
     assert "12 current (0 run now), 0 stale, 0 missing" in clone.call("suite", "pipeline", "--summary")
 
 
+def test_verify_finds_a_flipped_byte_in_a_file_that_dvc_calls_up_to_date(clone) -> None:
+    """DVC trusts size and time of a file that it has hashed; every load and ``suite data verify`` hash it again."""
+    clone.repro()
+    path = next(p for p in sorted((clone.tree / "datasets/toy_a").iterdir()) if "images" in p.name)
+    assert "up to date" in clone.dvc("status", "data-toy_a")
+    before = path.stat()
+    path.chmod(0o644)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    path.chmod(before.st_mode)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "up to date" in clone.dvc("status", "data-toy_a")
+    assert path.name in clone.call("suite", "data", "verify", "toy_a", code=1)
+
+
 def test_a_kernel_edit_reruns_the_papers_and_recipes_that_reach_it(clone) -> None:
     """A kernel of one paper reruns its units, the training loop the recipe and the units that use it, a claim none."""
     before = clone.records()

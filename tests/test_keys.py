@@ -1055,6 +1055,9 @@ class Choices:
     def times(self, factor: int) -> int:
         return factor * self.epochs
 
+    def stolen(self) -> int:
+        return self.hidden
+
     @staticmethod
     def half(value: float) -> float:
         return value / 2
@@ -1081,7 +1084,8 @@ def test_a_unit_sees_the_fields_of_its_key():
 
 @pytest.mark.parametrize(
     ("use", "field"),
-    [(lambda s: s.hidden, "hidden"), (lambda s: s.secret, "hidden"), (lambda s: getattr(s, "hidden", 0), "hidden"),
+    [(lambda s: s.hidden, "hidden"), (lambda s: s.secret, "hidden"), (lambda s: s.stolen(), "hidden"),
+     (lambda s: getattr(s, "hidden", 0), "hidden"),
      (lambda s: s.epoch, "epoch")],
 )  # fmt: skip
 def test_a_unit_sees_no_other_field(use, field):

@@ -168,30 +168,56 @@ def test_the_budget_stops_between_items_and_a_second_run_goes_on(tmp_path) -> No
     assert not journal.exists()
 
 
+def kill_five_times(tree: Path, arguments: list[str], longest: float) -> None:
+    """Starts a run five times and ends it with SIGKILL at a random moment after its work began."""
+    rng = random.Random(17)
+    for _ in range(5):
+        process = subprocess.Popen(
+            trees.command("run", *arguments),
+            cwd=tree,
+            env=trees.environment(tree),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        give_up = time.monotonic() + 60
+        while process.poll() is None and not states_of(tree) and time.monotonic() < give_up:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, longest))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def states_of(tree: Path) -> list[Path]:
+    """The state files of a copy: something is or was being measured."""
+    return list((tree / ".suite/states").rglob("*.json"))
+
+
+def rows_of(tree: Path) -> dict[str, dict]:
+    """The rows of every part of every record."""
+    return {path: {part: r["rows"] for part, r in result.items()} for path, result in trees.results(tree).items()}
+
+
 def test_a_run_killed_at_five_random_moments_ends_with_the_same_result(measured, tmp_path) -> None:
     """SIGKILL of the whole process group costs at most the item in progress; rows are those of an undisturbed run."""
     tree = trees.copy(tmp_path, "toy")
     trees.edit(tree / MODULE, "pause: float = 0.0", "pause: float = 0.05")
-    rng = random.Random(17)
-    killed = 0
-    while killed < 5:
-        process = subprocess.Popen(
-            trees.command("run", "90", "--jobs", "2"), cwd=tree, env=trees.environment(tree), start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        waited = time.monotonic()
-        while (
-            process.poll() is None and not list((tree / ".suite").rglob("*.jsonl")) and time.monotonic() - waited < 60
-        ):
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.6))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        killed += 1
+    kill_five_times(tree, ["90", "--jobs", "2"], longest=1.0)
     trees.suite(tree, "run", "90", "--jobs", "1")
-    rows = {path: {part: r["rows"] for part, r in result.items()} for path, result in trees.results(tree).items()}
-    wanted = {path: {part: r["rows"] for part, r in result.items()} for path, result in trees.results(measured).items()}
-    assert rows == wanted
+    assert rows_of(tree) == rows_of(measured)
+
+
+@pytest.mark.slow
+def test_paper_17_at_smoke_killed_at_five_random_moments_ends_with_the_same_result(tmp_path) -> None:
+    """Trainings, attacks, perturbations and rows of a real paper are those of an undisturbed run, byte by byte."""
+    calm, killed = (trees.copy(tmp_path / name, "p17_jacobian_uap") for name in ("calm", "killed"))
+    trees.suite(calm, "run", "17", "--scale", "smoke")
+    kill_five_times(killed, ["17", "--scale", "smoke"], longest=8.0)
+    trees.suite(killed, "run", "17", "--scale", "smoke")
+    assert trees.results(killed) == trees.results(calm)
+    arrays = sorted(p.relative_to(calm) for p in (calm / "reports").rglob("*.npy"))
+    assert arrays
+    assert all((calm / p).read_bytes() == (killed / p).read_bytes() for p in arrays)
 
 
 def test_ctrl_c_ends_with_130_and_one_message_and_the_next_run_goes_on(tmp_path) -> None:

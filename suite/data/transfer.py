@@ -113,10 +113,16 @@ def _from_address(base: str, file: File, part: Path, progress: Callable[[str], o
         with offline.allowed():
             path = Path(keeper.fetch(file.name, downloader=bounded))
     except (ValueError, requests.RequestException) as error:
-        raise Unusable(" ".join(str(error).split())) from None
+        raise Unusable(_cause(error)) from None
     stream = path.open("rb")
     path.unlink()  # its space is free once the copy is in place
     return stream
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong in one line, without the layers of wrapping that a failed connection brings."""
+    inner = getattr(error.args[0] if error.args else None, "reason", None)
+    return " ".join(str(inner or error).split())
 
 
 class _Bounded:
