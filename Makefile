@@ -20,7 +20,7 @@ endif
 .PHONY: help setup lock data reproduce reproduce-all pipeline report test test-slow test-all lint format clean
 
 help:  ## Lists the targets
-	@echo "make TARGET [P=12] [SEEDS=5] [FULL=1 BUDGET=2h] [PYTHON=python3.13]"
+	@echo "make TARGET [P=NN] [SEEDS=5] [FULL=1 BUDGET=2h] [PYTHON=python3.13]"
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Makes .venv from the hashed lock and installs the suite into it; does nothing when it is current
@@ -41,7 +41,7 @@ lock: setup  ## Writes requirements/dev.txt anew; UPGRADE=1 takes the newest ver
 data: setup  ## Fetches every data set that can be had, and says how to get the others
 	$(SUITE) data fetch
 
-reproduce: setup  ## One seed of the flagship afresh (P=12, SEEDS=5), after a smoke run of every paper; minutes
+reproduce: setup  ## One seed of the flagship afresh (P=NN, SEEDS=5 for others), after a smoke run of every paper; minutes
 	@$(SUITE) data fetch || echo "Going on with the data that is here."
 	@code=0; \
 	$(SUITE) run --all --scale smoke --fresh || code=$$?; \
@@ -50,7 +50,7 @@ reproduce: setup  ## One seed of the flagship afresh (P=12, SEEDS=5), after a sm
 	$(SUITE) list || code=$$?; \
 	echo; \
 	echo "The scoreboard: reports/README.md. A paper's page lies beside its records, such as reports/p17_jacobian_uap/README.md."; \
-	echo "Go on: make reproduce SEEDS=5; make reproduce P=12; make reproduce-all (every paper); $(VENV)/bin/suite --help"; \
+	echo "Go on: make reproduce SEEDS=5; make reproduce P=NN; make reproduce-all (every paper); $(VENV)/bin/suite --help"; \
 	exit $$code
 
 reproduce-all: setup  ## Everything that is stale, as 'dvc repro' finds it, then the report; FULL=1 adds full runs

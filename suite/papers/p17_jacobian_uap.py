@@ -135,7 +135,7 @@ def validation_error(run: Run, item: dict[str, Any]) -> float:
 
 def table1(run: Run) -> Iterator[Row]:
     """Clean error, untargeted evasion rate and mean targeted success rate of each arm, at the eps of its data set."""
-    images, labels = test_set(run)
+    images, labels = _test_set(run)
     for method in METHODS:
         model = run.recipe(arm(run.settings, run.part, method))
         items = [{"method": method, "target": target} for target in (None, *run.settings.targets)]
@@ -153,7 +153,7 @@ def table1(run: Run) -> Iterator[Row]:
 
 def attack_rate(run: Run, item: dict[str, Any]) -> float:
     """The rate in % that an attack reaches on the test images: evasion, or success where a target is given."""
-    images, labels = test_set(run)
+    images, labels = _test_set(run)
     model = run.recipe(arm(run.settings, run.part, item["method"]))
     delta = perturbation(run, item).to(run.device)
     if item["target"] is None:
@@ -163,7 +163,7 @@ def attack_rate(run: Run, item: dict[str, Any]) -> float:
 
 def perturbation(run: Run, item: dict[str, Any]) -> Tensor:
     """The universal perturbation of an attack, crafted on the test images (card, choice 9)."""
-    images, labels = test_set(run)
+    images, labels = _test_set(run)
     model = run.recipe(arm(run.settings, run.part, item["method"]))
     options = {"eps": EPS[run.part], "step": run.settings.step * EPS[run.part]}
     options |= {"iterations": run.settings.iterations, "batch": run.settings.batch, "target": item["target"]}
@@ -176,7 +176,7 @@ def craft(model: nn.Module, images: Tensor, labels: Tensor, options: dict[str, A
     return uap.attack(model, images, labels, generator=draw, **options)
 
 
-def test_set(run: Run) -> tuple[Tensor, Tensor]:
+def _test_set(run: Run) -> tuple[Tensor, Tensor]:
     """Test images as floats in [0, 1], and labels, on the run's device."""
     images = run.data(run.part)
     return pixels(images.test_images.to(run.device)), images.test_labels.to(run.device)
@@ -187,7 +187,7 @@ def test_set(run: Run) -> tuple[Tensor, Tensor]:
 
 def fig4(run: Run) -> Iterator[Row]:
     """The median cosine similarity of the Jacobians of pairs of test images (Eq. 10), as many images of each class."""
-    images, labels = test_set(run)
+    images, labels = _test_set(run)
     chosen = balanced(run, labels.cpu(), run.settings.images)
     for method in METHODS:
         model = run.recipe(arm(run.settings, run.part, method))
