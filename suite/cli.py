@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from suite import arguments
 from suite.errors import UserError
 
 app = typer.Typer(
@@ -69,6 +71,20 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _tell_old_keys() -> list[Path]:
+    """Says on stderr when the tracked key files do not belong to the code, so that nothing stale passes for current."""
+    from suite import pipeline
+
+    old = [path for path in pipeline.write_all(check=True) if path.name.endswith(".json")]
+    if old:
+        print(
+            "suite: code or settings changed since the key files were written, so 'current' may be stale;",
+            file=sys.stderr,
+        )
+        print("       see 'suite why', or write them anew: suite pipeline", file=sys.stderr)
+    return old
+
+
 def _print(value: Any, as_json: bool, text: Callable[[], Any]) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False)) if as_json else text()
 
@@ -84,6 +100,7 @@ def list_papers(
     """The papers with the counts of their verdicts. Example: suite list --family adversarial"""
     from suite.report import model, terminal
 
+    _tell_old_keys()
     board = model.scoreboard(family=family)
     _print(terminal.as_json(board), as_json, lambda: terminal.scoreboard(board))
 
@@ -97,7 +114,9 @@ def show(
     """A paper's results beside its print, with verdicts. Example: suite show 17"""
     from suite.report import model, terminal
 
-    page = model.page(_paper(paper))
+    stem = _paper(paper)
+    _tell_old_keys()
+    page = model.page(stem)
     _print(terminal.as_json(page), as_json, lambda: terminal.show(page, mine=mine))
 
 
@@ -111,8 +130,10 @@ def verdicts(
     from suite import papers
     from suite.report import model, terminal
 
+    _tell_old_keys()
     pages = [model.page(stem) for stem in ([_paper(paper)] if paper else papers.names())]
-    value = [terminal.as_json(page) for page in pages] if as_json else None
+    kept = [replace(page, claims=tuple(c for c in page.claims if c.word.startswith(word or ""))) for page in pages]
+    value = [terminal.as_json(page) for page in kept] if as_json else None
     _print(value, as_json, lambda: terminal.verdicts(pages, word))
 
 
@@ -123,15 +144,16 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Which results are stale, and which change made them so. Example: suite why 17.table1"""
-    from suite import plan
+    from suite import command, plan
 
     stem, units = _target(paper)
+    arguments.scale(scale)
     found: dict[str, list[str]] = {}
     states: dict[str, str] = {}
     for step in plan.standing(stem, scale, units):
         name = f"{step.task.ident} seed {step.task.seed}"
         states[name] = step.state
-        found[name] = plan.why(step.task) if step.state == "stale" else []
+        found[name] = command.why(step.task) if step.state == "stale" else []
 
     def text() -> None:
         for name, state in states.items():
@@ -164,7 +186,7 @@ def run(
         bool, typer.Option("--plan", help="Only say what would be done, and what it would take.")
     ] = False,
     budget: Annotated[str | None, typer.Option(help="Stop between items after this time: 90s, 9m, 2h.")] = None,
-    jobs: Annotated[int, typer.Option(help="Processes of one thread each; 0: one a core.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes of one thread each; 0: one a core.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 where a claim is reversed.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -176,9 +198,17 @@ def run(
         raise UserError("name papers or units (suite run 17), or give --all")
     named = [_target(t) for t in targets] if targets else [(stem, []) for stem in papers.names()]
     request = command.Request(
-        tuple((stem, tuple(units)) for stem, units in named), scale, _seeds(seeds), device, _changes(settings), fresh,
-        _seconds(budget), jobs, by_name=bool(targets), quiet=quiet or as_json,
-    )  # fmt: skip
+        targets=tuple((stem, tuple(units)) for stem, units in named),
+        scale=arguments.scale(scale),
+        seeds=arguments.seeds(seeds),
+        device=device,
+        changes=arguments.changes(settings),
+        fresh=fresh,
+        seconds=arguments.seconds(budget),
+        jobs=jobs,
+        by_name=bool(targets),
+        quiet=quiet or as_json,
+    )
     steps = command.steps(request)
     if only_plan:
         return command.show_plan(steps, as_json)
@@ -195,7 +225,7 @@ def confirm(
     """Measures one seed of what is stale; where nothing moved, all seeds count as current. Example: suite confirm 17"""
     from suite import confirm as room
 
-    return room.confirm(_paper(paper), scale, (lambda _: None) if quiet else print)
+    return room.confirm(_paper(paper), arguments.scale(scale), (lambda _: None) if quiet else print)
 
 
 @app.command()
@@ -203,13 +233,13 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, as under reports/recipes/.")],
     seeds: Annotated[str | None, typer.Option(help="How many, a range (0-4) or a list.")] = None,
     if_stale: Annotated[bool, typer.Option("--if-stale", help="Skip seeds whose committed record is current.")] = False,
-    jobs: Annotated[int, typer.Option(help="Processes of one thread each; 0: one a core.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes of one thread each; 0: one a core.")] = 0,
     quiet: Quiet = False,
 ) -> int:
-    """Trains the weights that papers share. Example: suite train lenet-mnist-epochs3 --seeds 0-4"""
+    """Trains the weights that papers share. Example: suite train lenet-mnist-epochs3-dropout0.0 --seeds 0-4"""
     from suite import command
 
-    return command.train(recipe, _seeds(seeds), if_stale, jobs, quiet)
+    return command.train(recipe, arguments.seeds(seeds), if_stale, jobs, quiet)
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -222,7 +252,8 @@ def report(
     """Writes the scoreboard, the papers' pages and their figures from the records. Example: suite report"""
     from suite.report import markdown
 
-    changed = markdown.write_all(check=check)
+    old = _tell_old_keys()
+    changed = (old if check else []) + markdown.write_all(check=check)
     for path in changed:
         print(f"{'old' if check else 'written'}: {_relative(path)}")
     print(
@@ -352,38 +383,6 @@ def _paper(text: str) -> str:
 def _target(text: str) -> tuple[str, list[str]]:
     paper, _, unit = text.partition(".")
     return _paper(paper), [unit] if unit else []
-
-
-def _seeds(text: str | None) -> Sequence[int] | None:
-    if text is None:
-        return None
-    try:
-        if "," in text:
-            return sorted({int(item) for item in text.split(",") if item.strip()})
-        low, dash, high = text.partition("-")
-        found = range(int(low), int(high) + 1) if dash else range(int(low))
-    except ValueError:
-        found = range(0)
-    if not found:
-        raise UserError(f"--seeds {text}: expected a number of seeds (5), a range (0-4) or a list (0,2)")
-    return found
-
-
-def _changes(items: list[str] | None) -> dict[str, str]:
-    for item in items or []:
-        if "=" not in item:
-            raise UserError(f"--set {item}: expected field=value, such as epochs=1")
-    return dict(item.split("=", 1) for item in items or [])
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-    try:
-        return float(text[:-1]) * unit if unit else float(text)
-    except (TypeError, ValueError):
-        raise UserError(f"--budget {text}: expected a time such as 90s, 9m or 2h") from None
 
 
 def _relative(path: Path) -> str:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from suite import execute, papers, plan, project, run, store, weights
+from suite import execute, keys, papers, plan, project, run, store, weights
 from suite.data import sources
 from suite.errors import UserError
 from suite.execute import Outcome
@@ -55,7 +55,7 @@ def steps(request: Request) -> list[Step]:
         if not request.by_name and not papers.load(stem).units(request.scale):
             continue
         found += plan.plan(stem, request.scale, units, request.seeds, request.device, request.changes, request.fresh)
-    return plan.start_anew(found) if request.fresh else found
+    return list({(step.task.record, step.task.ident): step for step in found}.values())
 
 
 def show_plan(found: list[Step], as_json: bool) -> int:
@@ -80,9 +80,13 @@ def show_plan(found: list[Step], as_json: bool) -> int:
     total = sum(row["minutes"] or 0 for row in rows)  # type: ignore[misc]
     todo = sum(step.to_do for step in found)
     trainings = [w for step in found if step.to_do for w in _trainings(step.task)]
-    missing = {w.name for w in trainings if weights.find(w) is None}
+    missing = {w.name: w for w in trainings if weights.find(w) is None}
+    known = [weights.minutes(w) for w in missing.values()]
+    told = f"about {sum(m or 0 for m in known):.0f} core-minutes" + (
+        ", some of unknown length" if None in known else ""
+    )
     print(f"\n{todo} to measure, {len(found) - todo} not; about {total:.0f} core-minutes for the measuring itself")
-    print(f"{len(missing)} trainings to do; about {len(missing) * 0.3 + todo * 0.1:.0f} MB of disk, {_free()} free")
+    print(f"{len(missing)} trainings to do, {told if missing else 'none'}; disk free: {_free()}")
     absent = sorted(
         {role for step in found if step.state == "absent" for role in step.task.inputs.sets if not sources.locate(role)}
     )
@@ -94,6 +98,7 @@ def show_plan(found: list[Step], as_json: bool) -> int:
 
 def carry_out(request: Request, found: list[Step], as_json: bool = False) -> int:
     """Measures the steps that are to do, says how each ended, and returns the exit code."""
+    found = plan.start_anew(found) if request.fresh else found
     todo = [step.task for step in found if step.to_do]
     tell = _quiet if request.quiet else _say
     for step in found:
@@ -109,8 +114,8 @@ def carry_out(request: Request, found: list[Step], as_json: bool = False) -> int
         outcomes = execute.run_all(todo, _command(), request.jobs, deadline, bar.tell)
     _share_trained(outcomes, todo, tell)
     code = _summary(found, outcomes, request, tell)
-    if request.fresh and not request.quiet:
-        code = max(code, compare(found))
+    if request.fresh:
+        code = max(code, compare(found, tell))
     if as_json:
         print(json.dumps({"exit": code, "outcomes": [dataclasses.asdict(o) for o in outcomes]}, indent=1))
     return code
@@ -153,7 +158,7 @@ def _summary(found: list[Step], outcomes: list[Outcome], request: Request, tell:
     return 0
 
 
-def compare(found: list[Step]) -> int:
+def compare(found: list[Step], tell: Callable[[str], None]) -> int:
     """Lays the results of fresh runs beside the committed records; 1 where the same key gave other rows."""
     rows, differ = [], 0
     for step in found:
@@ -161,7 +166,7 @@ def compare(found: list[Step]) -> int:
         if step.task.place.tracked or mine is None or step.task.ident not in mine.parts:
             continue
         official = store.read_record(
-            store.record_path(store.runs_folder(step.task.stem, step.task.scale), step.task.seed)
+            store.record_path(store.runs_folder(step.task.stem, step.task.scale), step.task.seed, step.task.device)
         )
         theirs = official.parts.get(step.task.ident) if official else None
         ours = mine.parts[step.task.ident]
@@ -172,10 +177,10 @@ def compare(found: list[Step]) -> int:
             word = f"no comparison: {', '.join(played)}" if played else "no committed record"
         elif theirs.result["rows"] == ours.result["rows"]:
             word = "byte-equal"
+        elif theirs.key != ours.key:
+            word = "not comparable: other settings, or the committed record is stale"
         elif theirs.measured["cpu"] != ours.measured["cpu"]:
             word = f"other CPU type ({theirs.measured['cpu']}): differences are expected to be small"
-        elif theirs.key != ours.key:
-            word = "the committed record is stale"
         else:
             word, differ = "DIFFERENT on the same CPU type", differ + 1
         for row in ours.rows:
@@ -183,8 +188,8 @@ def compare(found: list[Step]) -> int:
             cells = [f"{m} {v:.6g} ({old[m]:.6g})" if m in old else f"{m} {v:.6g}" for m, v in row.values.items()]
             rows.append([step.task.ident, step.task.seed, show_labels(row.at), "\n".join(cells), word])
     if rows:
-        print("\nmeasured now (committed)")
-        print(tabulate(rows, headers=["unit", "seed", "row", "values", "rows"], maxcolwidths=[22, 4, 30, 30, 26]))
+        table = tabulate(rows, headers=["unit", "seed", "row", "values", "rows"], maxcolwidths=[22, 4, 30, 30, 26])
+        tell(f"\nmeasured now (committed)\n{table}")
     return 1 if differ else 0
 
 
@@ -196,6 +201,18 @@ def strict_code(stems: list[str]) -> int:
     for stem, claim in bad:
         print(f"suite: {stem} {claim} is reversed", file=sys.stderr)
     return 3 if bad else 0
+
+
+def why(task: Task) -> list[str]:
+    """What changed since a task was measured; for a recipe that changed also what changed in it."""
+    lines = []
+    for line in plan.why(task):
+        lines.append(line)
+        for want in _trainings(task):
+            record = weights.read_record(want.public()[0])
+            if line == f"recipe {want.recipe.name} changed" and record and record["key"] != want.key.digest:
+                lines += [f"    {inner}" for inner in keys.differences(record["measured"]["parts"], want.key.parts)]
+    return lines
 
 
 def train(name: str, seeds: Sequence[int] | None, if_stale: bool, jobs: int, quiet: bool) -> int:

@@ -17,8 +17,8 @@ def confirm(stem: str, scale: str, tell: Callable[[str], object] = print) -> int
     """Confirms what is stale of a paper at a scale; 0 when all of it is current afterwards, else 1.
 
     One seed of each stale recipe is trained again: bit-equal weights re-key the recipe's records. Then one seed of each
-    stale part is measured again: bit-equal rows on the same CPU type re-key its records. What differs is told and stays
-    stale; ``suite run`` measures it anew.
+    stale part is measured again: bit-equal rows on the same CPU type re-key its records. Records that came from other
+    states of the code are confirmed apart. What differs is told and stays stale; ``suite run`` measures it anew.
     """
     stale = [step for step in plan.standing(stem, scale) if step.state == "stale"]
     if not stale:
@@ -27,18 +27,34 @@ def confirm(stem: str, scale: str, tell: Callable[[str], object] = print) -> int
     folder = project.home() / "confirm" / stem / scale
     shutil.rmtree(folder, ignore_errors=True)
     place = Place(folder, folder / "work", tracked=False)
-    moved = [name for name in _recipes(stale) if not _recipe(name, stale, place, tell)]
-    groups = {
-        ident: [s.task for s in stale if s.task.ident == ident] for ident in dict.fromkeys(s.task.ident for s in stale)
-    }
-    moved += [ident for ident, tasks in groups.items() if not _part(tasks, place, tell)]
+    moved = [group[0].recipe.name for group in _recipes(stale) if not _recipe(group, place, tell)]
+    moved += [tasks[0].ident for tasks in _groups(stale) if not _part(tasks, place, tell)]
     tell(f"{stem} {scale}: " + (f"{', '.join(moved)} stay stale" if moved else "all confirmed"))
     return 1 if moved else 0
 
 
-def _recipes(stale: Sequence[Step]) -> list[str]:
-    """The names of recipes with a committed record under another key."""
-    return sorted({w.recipe.name for step in stale for w in _wanted(step.task) if _is_stale(w)})
+def _groups(stale: Sequence[Step]) -> list[list[Task]]:
+    """Stale tasks measured by the same code on the same inputs, but for the seed: one of them speaks for all."""
+    found: dict[str, list[Task]] = {}
+    for task in (step.task for step in stale):
+        record = store.read_record(task.record)
+        if record is not None:
+            parts = record.parts[task.ident].measured["parts"]
+            found.setdefault(store.canonical([task.ident, _seedless(parts)]), []).append(task)
+    return list(found.values())
+
+
+def _recipes(stale: Sequence[Step]) -> list[list[weights.Wanted]]:
+    """Stale trainings with a committed record, grouped by recipe and by the code that trained them."""
+    found: dict[str, dict[int, weights.Wanted]] = {}
+    for what in (w for step in stale for w in _wanted(step.task) if _is_stale(w)):
+        parts = (weights.read_record(what.public()[0]) or {})["measured"]["parts"]
+        found.setdefault(store.canonical([what.recipe.name, _seedless(parts)]), {})[what.seed] = what
+    return [[by_seed[seed] for seed in sorted(by_seed)] for by_seed in found.values()]
+
+
+def _seedless(parts: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in parts.items() if name != "seed"}
 
 
 def _wanted(task: Task) -> list[weights.Wanted]:
@@ -50,9 +66,8 @@ def _is_stale(what: weights.Wanted) -> bool:
     return record is not None and record["key"] != what.key.digest
 
 
-def _recipe(name: str, stale: Sequence[Step], place: Place, tell: Callable[[str], object]) -> bool:
-    by_seed = {w.seed: w for s in stale for w in _wanted(s.task) if w.recipe.name == name and _is_stale(w)}
-    first = by_seed[min(by_seed)]
+def _recipe(group: Sequence[weights.Wanted], place: Place, tell: Callable[[str], object]) -> bool:
+    first, name = group[0], group[0].recipe.name
     old = weights.read_record(first.public()[0])
     assert old is not None  # _is_stale has read it
     machine.prepare()
@@ -64,12 +79,12 @@ def _recipe(name: str, stale: Sequence[Step], place: Place, tell: Callable[[str]
             + _other_cpu(old["measured"])
         )
         return False
-    for what in by_seed.values():
+    for what in group:
         record = weights.read_record(what.public()[0])
         assert record is not None
         measured = {**record["measured"], "parts": what.key.parts}
         weights.write_record(what.public()[0], {**record, "key": what.key.digest, "measured": measured})
-    tell(f"{name}: bit-equal weights; {len(by_seed)} seeds are current")
+    tell(f"{name}: bit-equal weights; {len(group)} seeds are current")
     return True
 
 

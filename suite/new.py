@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from importlib import resources
 from pathlib import Path
@@ -21,7 +22,7 @@ def create(number: int, ident: str, root: Path) -> list[Path]:
     """
     if not 1 <= number <= 99:
         raise UserError(f"paper number {number}: expected 1 to 99, such as: suite new 64 my_paper")
-    if not ID.fullmatch(ident):
+    if not ID.fullmatch(ident) or keyword.iskeyword(ident):
         raise UserError(f"paper id {ident!r}: expected a name of a-z, 0-9 and _, such as: suite new {number} my_paper")
     _refuse_taken(number, ident, root)
     stem = f"p{number:02d}_{ident}"

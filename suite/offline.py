@@ -30,10 +30,15 @@ def allowed() -> Iterator[None]:
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "socket.connect" and not _state["allowed"]:
-        address = arguments[1]
-        if isinstance(address, tuple) and not _loopback(str(address[0])):
-            raise UserError(f"a connection to {address[0]} was refused: only 'suite data fetch' uses the network", 1)
+    if _state["allowed"] or not event.startswith("socket."):
+        return
+    host: Any = None
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    if host is not None and not _loopback(host.decode() if isinstance(host, bytes) else str(host)):
+        raise UserError(f"a connection to {host} was refused: only 'suite data fetch' uses the network", 1)
 
 
 def _loopback(host: str) -> bool:

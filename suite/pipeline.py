@@ -305,7 +305,8 @@ def summary() -> Summary:
     planned = {(s, scale): tasks for s in papers.names() for scale in STAGED if (tasks := plan.planned(s, scale))}
     datasets = project.root() / "datasets"  # a stage uses no other place
     sets = _sets(task for tasks in planned.values() for task in tasks)
-    absent = {name: _way(name) for name in sets if sources.locate(name) != datasets / name}
+    missing = [name for name in sets if sources.locate(name) != datasets / name]
+    absent = {name: _way(name) for name in missing if sources.describe(name).origin != "package"}
     faults = {state["unit"]: state for state in store.states(project.home())}
     waiting = set(_remembered().get("waiting", []))
     counts, run = dict.fromkeys(("current", "stale", "missing", "failed", "skipped"), 0), 0

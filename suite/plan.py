@@ -194,6 +194,8 @@ def _compare(task: Task, any_device: bool) -> Step:
     if record is None or task.ident not in record.parts:
         return Step(task, "todo")
     if record.parts[task.ident].key == task.key.digest:
+        if broken := store.broken_figures(record, task.ident):
+            return Step(task, "todo", f"{broken[0]} is missing or damaged")
         return Step(dataclasses.replace(task, device=record.device), "current")
     return Step(task, "stale", "; ".join(why(task)))
 
@@ -209,7 +211,8 @@ def why(task: Task) -> list[str]:
 def current(task: Task) -> bool:
     """Whether the task's record holds its part under its present key."""
     record = store.read_record(task.record)
-    return record is not None and task.ident in record.parts and record.parts[task.ident].key == task.key.digest
+    found = record is not None and task.ident in record.parts and record.parts[task.ident].key == task.key.digest
+    return found and not store.broken_figures(record, task.ident)  # type: ignore[arg-type]
 
 
 def _skip(task: Task) -> str | None:

@@ -87,7 +87,8 @@ class Run:
         if _module_level(function) is None:
             raise UserError(f"{self._task.name}: map({label!r}) needs a module-level function, got {function!r}")
         listed = [_plain(item) for item in items]
-        names = [store.sha256(store.canonical([label, item]).encode()) for item in listed]
+        called = f"{function.__module__}.{function.__qualname__}"
+        names = [store.sha256(store.canonical([label, called, item]).encode()) for item in listed]
         missing = [i for i, name in enumerate(names) if name not in self._journal]
         for i, result in self._compute(function, [(i, listed[i]) for i in missing]):
             self._journal.add(names[i], result)
@@ -177,13 +178,11 @@ def digest_of(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return store.sha256(f"{value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes())
     if isinstance(value, nn.Module):
-        return digest_of([type(value).__qualname__, str(value), dict(value.state_dict())])
+        return digest_of([_class_digest(value), str(value), dict(value.state_dict())])
     if isinstance(value, torch.Generator):
         return digest_of(value.get_state())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return digest_of(
-            [type(value).__qualname__, {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}]
-        )
+        return digest_of([_class_digest(value), {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}])
     if isinstance(value, dict):
         return store.sha256(store.canonical({str(k): digest_of(v) for k, v in value.items()}).encode())
     if isinstance(value, (list, tuple)):
@@ -193,6 +192,12 @@ def digest_of(value: Any) -> str:
     raise UserError(
         f"an argument of type {type(value).__name__} cannot be kept; give numbers, text, tensors or modules"
     )
+
+
+def _class_digest(value: Any) -> str:
+    """The code that an argument brings along: what its class reaches, so that an edited network is another argument."""
+    kind = type(value)
+    return keys.function_digest(kind, project.root()) if kind.__qualname__.isidentifier() else kind.__qualname__
 
 
 def _wrap(value: Any, what: str) -> dict[str, Tensor]:

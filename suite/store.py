@@ -120,6 +120,12 @@ class Record:
         return np.load(path, allow_pickle=False)
 
 
+def broken_figures(record: Record, part: str) -> list[str]:
+    """The names of figure arrays of a part that are missing or not the recorded ones."""
+    paths = {figure_path(record.path, part, label): digest for label, digest in record.parts[part].figures.items()}
+    return [path.name for path, wanted in paths.items() if not path.is_file() or sha256(path.read_bytes()) != wanted]
+
+
 def runs_folder(stem: str, scale: str) -> Path:
     """Where the committed records of a paper and scale lie."""
     return project.root() / "reports" / stem / "runs" / scale
@@ -151,12 +157,17 @@ def read_record(path: Path) -> Record | None:
         )
     if claimed != sha256(canonical(found).encode()) or match is None or int(match[1]) != found["seed"]:
         raise UserError(
-            f"{path} was changed after it was written (its digest differs); restore it from git or run again", 1
+            f"{path} was changed after it was written (its digest differs); "
+            "restore it from git, or delete it and run again",
+            1,
         )
     parts = {}
     for part, result in found["result"].items():
         rows = unpack(result["rows"], table_of(part), found["seed"])
-        parts[part] = PartRecord(result["key"], tuple(rows), result.get("figures", {}), found["measured"][part], result)
+        measured = found["measured"].get(part)
+        if measured is None:
+            raise UserError(f"{path} says nothing of how {part} was measured; restore it from git or delete it", 1)
+        parts[part] = PartRecord(result["key"], tuple(rows), result.get("figures", {}), measured, result)
     return Record(found["paper"], found["scale"], found["seed"], match[2] or "cpu", path, parts)
 
 

@@ -99,6 +99,13 @@ def digest(wanted: Wanted) -> str | None:
     return store.sha256(path.read_bytes()) if path else None
 
 
+def minutes(wanted: Wanted) -> float | None:
+    """The mean processor time of this recipe's recorded trainings, in minutes; None where there is no record."""
+    records = [read_record(path) for path in sorted(wanted.public()[0].parent.glob("s*.json"))]
+    seconds = [record["measured"]["cpu_seconds"] for record in records if record]
+    return sum(seconds) / len(seconds) / 60 if seconds else None
+
+
 def recorded(wanted: Wanted) -> bool:
     """Whether the committed record is current, weights or no weights."""
     record = read_record(wanted.public()[0])

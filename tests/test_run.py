@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from suite import run
+from suite.kernels import streams
+from suite.models.lenet import LeNet
 from tests import trees
 
 
@@ -103,6 +106,66 @@ def test_confirm_refuses_results_that_moved_and_shows_them(tree) -> None:
     assert "table1: seed 0 differs" in done.stdout
     assert stale(tree) == {"table1"}
     assert {p: p.read_bytes() for p in (tree / "reports").rglob("*.json")} == before
+
+
+def test_confirm_speaks_only_for_records_of_the_same_code(tree) -> None:
+    """A seed measured by later code says nothing of seeds that earlier code measured: those are confirmed apart."""
+    trees.edit(tree / MODULE, "run.settings.scale * noise", "3 * run.settings.scale * noise")
+    trees.suite(tree, "run", "90.table1", "--seeds", "1", "--jobs", "1")
+    trees.edit(tree / MODULE, "noise = toy.noise", "_ = 0\n    noise = toy.noise")
+    done = trees.suite(tree, "confirm", "90", code=1)
+    assert "table1: bit-equal rows; 1 seeds are current" in done.stdout
+    assert "table1: seed 1 differs" in done.stdout
+    found = states(tree)
+    assert [found[f"table1 seed {seed}"] for seed in range(3)] == ["current", "stale", "stale"]
+
+
+def test_items_are_journaled_by_the_function_that_computed_them(tree) -> None:
+    """Two functions under one label do not share results."""
+    trees.edit(
+        tree / MODULE,
+        "half = len(values) // 2",
+        'assert run.map("draws", zero, items) == [0.0] * len(items)\n    half = len(values) // 2',
+    )
+    trees.edit(
+        tree / MODULE, "def ours_sum(", "def zero(run: Run, item: list) -> float:\n    return 0.0\n\n\ndef ours_sum("
+    )
+    trees.suite(tree, "run", "90.table1", "--seeds", "1", "--jobs", "1")
+
+
+def test_a_kept_artefact_depends_on_the_code_of_the_network_it_was_made_with(monkeypatch) -> None:
+    """An argument's digest changes with what its class reaches, not only with its weights."""
+    model = LeNet(streams.generator(0))
+    before = run.digest_of(model)
+    assert run.digest_of(LeNet(streams.generator(0))) == before
+    monkeypatch.setattr(run.keys, "function_digest", lambda *_: "sha256:edited")
+    assert run.digest_of(model) != before
+
+
+def test_planning_a_fresh_run_deletes_nothing(tree) -> None:
+    """--plan only tells: the finished private run stays."""
+    trees.suite(tree, "run", "90.table1", "--seeds", "1", "--fresh", "--jobs", "1")
+    before = sorted((tree / ".suite/runs").rglob("*.json"))
+    assert before
+    trees.suite(tree, "run", "90.table1", "--seeds", "1", "--fresh", "--plan")
+    assert sorted((tree / ".suite/runs").rglob("*.json")) == before
+
+
+def test_a_damaged_figure_array_is_measured_again(tree) -> None:
+    """A flipped byte in an array beside a record is found, and the same run mends it."""
+    path = next((tree / "reports").rglob("s0.ours_sum.*.npy"))
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    assert "1 done, 1 reused" in trees.suite(tree, "run", "90.ours_sum", "--jobs", "1").stdout
+    assert path.read_bytes() == good
+
+
+def test_views_say_when_the_key_files_are_older_than_the_code(tree) -> None:
+    """The pages speak for the key files; a command that shows them compares these with the code."""
+    trees.suite(tree, "pipeline")
+    assert "key files" not in trees.suite(tree, "list").stderr
+    trees.edit(tree / MODULE, "run.settings.scale * noise", "3 * run.settings.scale * noise")
+    assert "code or settings changed since the key files were written" in trees.suite(tree, "list").stderr
 
 
 def test_a_kept_artefact_of_older_code_is_not_served(tree) -> None:
@@ -324,6 +387,12 @@ def test_a_unit_run_alone_under_guard_names_code_outside_its_key(tree) -> None:
         (["run", "90", "--set", "count=many"], 2, "expected int, such as 8"),
         (["run", "90", "--set", "count"], 2, "expected field=value"),
         (["run", "90", "--seeds", "-1"], 2, "--seeds"),
+        (["run", "90", "--seeds", "0,-2"], 2, "expected a number of seeds"),
+        (["run", "90", "--budget", "nan"], 2, "expected a time such as 90s, 9m or 2h"),
+        (["run", "90", "--jobs", "-3"], 2, "--jobs"),
+        (["why", "90", "--scale", "huge"], 2, "--scale huge: expected smoke, reduced, full"),
+        (["confirm", "90", "--scale", "huge"], 2, "--scale huge: expected smoke, reduced, full"),
+        (["new", "64", "class"], 2, "'class'"),
         (["run", "90", "--seeds", "x"], 2, "expected a number of seeds (5), a range (0-4) or a list (0,2)"),
         (["run", "90", "--budget", "soon"], 2, "expected a time such as 90s, 9m or 2h"),
         (["run", "90", "--device", "cuda"], 2, "no CUDA device"),
