@@ -283,13 +283,18 @@ def test_paper_17_at_smoke_killed_at_five_random_moments_ends_with_the_same_resu
     assert all((calm / p).read_bytes() == (killed / p).read_bytes() for p in arrays)
 
 
+def hear_ctrl_c() -> None:
+    """Undoes that a shell lets its background jobs, and what they start, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_with_130_and_one_message_and_the_next_run_goes_on(tmp_path) -> None:
     """No traceback, nothing finished is lost."""
     tree = trees.copy(tmp_path, "toy")
     trees.edit(tree / MODULE, "pause: float = 0.0", "pause: float = 0.2")
     process = subprocess.Popen(
         trees.command("run", "90.table1", "--jobs", "1"), cwd=tree, env=trees.environment(tree), start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     while process.poll() is None and not list((tree / ".suite").rglob("*.jsonl")):
         time.sleep(0.05)
