@@ -6,9 +6,9 @@ import importlib
 from typing import Any
 
 FAMILIES = {
-    "jacobian": ("jacobians", "pair_median", "projected_frobenius", "similarity", "stacked_bound"),
+    "jacobian": ("gain", "jacobians", "pair_median", "projected_frobenius", "similarity", "stacked_bound"),
     "streams": ("generator", "rng"),
-    "uap": ("attack", "evasion_rate", "perturbed", "predictions", "target_rate"),
+    "uap": ("ascend", "attack", "evasion_rate", "individual", "perturbed", "predictions", "target_rate"),
 }
 HOME = {name: family for family, names in FAMILIES.items() for name in names}
 

@@ -65,10 +65,10 @@ def similarity(matrices: Tensor) -> Tensor:
     >>> similarity(torch.tensor([[[1.0, 0.0]], [[2.0, 0.0]], [[0.0, 3.0]], [[0.0, 0.0]]])).tolist()
     [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
-    flat = matrices.flatten(1).double()
-    norms = flat.norm(dim=1, keepdim=True)
-    unit = torch.where(norms > 0, flat / norms, torch.zeros_like(flat))
-    return (unit @ unit.T).clamp(-1.0, 1.0)
+    products = _gram(matrices.detach().flatten(1).double())
+    norms = products.diagonal().sqrt()
+    scale = torch.outer(norms, norms)
+    return torch.where(scale > 0, products / scale, 0.0).clamp(-1.0, 1.0)
 
 
 def pair_median(cosines: Tensor) -> Tensor:
@@ -87,6 +87,20 @@ def pair_median(cosines: Tensor) -> Tensor:
     return (pairs[(len(pairs) - 1) // 2] + pairs[len(pairs) // 2]) / 2
 
 
+def gain(matrices: Tensor) -> Tensor:
+    """How far one direction of unit length moves N linear maps of equal shape together, in float64.
+
+    sqrt(max over ||delta||_2 = 1 of mean_i ||J_i delta||^2), the square root of the largest eigenvalue of
+    mean_i J_i' J_i (N x C x D gives D x D). Unlike a cosine it grows with the size of the Jacobians.
+
+    >>> gain(torch.tensor([[[3.0, 0.0]], [[0.0, 1.0]]]))  # sqrt(9 / 2)
+    tensor(2.1213, dtype=torch.float64)
+    """
+    stacked = matrices.detach().flatten(0, -2).double()
+    products = _gram(stacked if len(stacked) < stacked.shape[1] else stacked.T)  # both have the largest eigenvalue
+    return (torch.linalg.eigvalsh(products)[-1].clamp(min=0) / len(matrices)).sqrt()
+
+
 def stacked_bound(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """Both sides of the squared inequality (9) of Co et al. 2021, in float64, for N matrices of equal shape.
 
@@ -98,6 +112,14 @@ def stacked_bound(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """
     norms = matrices.flatten(1).double().norm(dim=1)
     return matrices.double().square().sum(), norms.sum().square()
+
+
+def _gram(rows: Tensor) -> Tensor:
+    """rows @ rows.T; on the CPU by NumPy, which computes one half of a product with its own transpose."""
+    if rows.device.type != "cpu":
+        return rows @ rows.T
+    array = rows.numpy()
+    return torch.from_numpy(array @ array.T)
 
 
 def _check(inputs: Tensor, outputs: Tensor) -> None:

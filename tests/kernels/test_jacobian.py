@@ -127,3 +127,17 @@ def test_bad_input_is_a_value_error_that_says_what_was_expected(call, message: s
     """Empty batches, wrong shapes and inputs without a gradient are refused."""
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@given(seed=st.integers(0, 500), count=st.integers(1, 4), rows=st.integers(1, 3), columns=st.integers(1, 5))
+@settings(max_examples=30)
+def test_the_gain_is_the_largest_singular_value_of_the_stack(seed: int, count: int, rows: int, columns: int) -> None:
+    """The norm of the vertical stack by singular values, over sqrt(N); no random direction moves the maps further."""
+    generator = streams.generator(seed, "gain")
+    matrices = torch.randn(count, rows, columns, generator=generator, dtype=torch.float64)
+    found = jacobian.gain(matrices)
+    stacked = torch.linalg.svdvals(matrices.reshape(count * rows, columns))[0] / count**0.5
+    torch.testing.assert_close(found, stacked, rtol=1e-9, atol=1e-12)
+    direction = torch.randn(columns, generator=generator, dtype=torch.float64)
+    moved = (matrices @ (direction / direction.norm())).square().sum(1).mean().sqrt()
+    assert moved <= found * (1 + 1e-9)

@@ -19,9 +19,15 @@ def linear(seed: int, classes: int = 3, side: int = 2):
 
 
 def images_of(seed: int, count: int = 6, side: int = 2) -> tuple[Tensor, Tensor]:
-    """Random images in [0, 1] and labels."""
+    """Random images in [0, 1], a third of their pixels black and a third white, and labels."""
     generator = streams.generator(seed, "images")
-    return torch.rand(count, 1, side, side, generator=generator), torch.randint(3, (count,), generator=generator)
+    images = (3 * torch.rand(count, 1, side, side, generator=generator) - 1).clamp(0, 1)
+    return images, torch.randint(3, (count,), generator=generator)
+
+
+def clipped(x: Tensor) -> Tensor:
+    """clip(x, 0, 1) with the derivative 1 on the closed interval, written without ``clamp``."""
+    return torch.where(x < 0, 0.0, torch.where(x > 1, 1.0, x))
 
 
 def attack_by_the_book(logits, images, labels, eps, step, iterations, batch, generator, target) -> Tensor:
@@ -33,7 +39,7 @@ def attack_by_the_book(logits, images, labels, eps, step, iterations, batch, gen
         for i in drawn:
             leaf = delta.clone().requires_grad_()
             label = labels[i] if target is None else torch.tensor(target)
-            loss = functional.cross_entropy(logits((images[i] + leaf).clamp(0, 1)[None]), label[None])
+            loss = functional.cross_entropy(logits(clipped(images[i] + leaf)[None]), label[None])
             total += torch.autograd.grad(loss, leaf)[0] / batch
         delta = delta + step * total.sign() * (1 if target is None else -1)
         delta = torch.minimum(torch.maximum(delta, torch.tensor(-eps)), torch.tensor(eps))
@@ -116,7 +122,7 @@ def test_the_same_stream_gives_the_same_bytes() -> None:
         ({"images": torch.full((6, 1, 2, 2), 255.0)}, r"\[0, 1\]"),
         ({"images": torch.full((6, 1, 2, 2), float("nan"))}, r"\[0, 1\]"),
         ({"labels": torch.zeros(3).long()}, "3 labels"),
-        ({"logits": lambda x: x.flatten(1) * float("inf")}, "loss is nan at iteration 0"),
+        ({"logits": lambda x: x.flatten(1) * float("inf")}, "loss is nan"),
     ],
 )
 def test_bad_input_names_the_value(changes: dict, message: str) -> None:
@@ -125,3 +131,39 @@ def test_bad_input_names_the_value(changes: dict, message: str) -> None:
     given_ = {"logits": linear(0), "images": images, "labels": labels, "eps": 0.1, "step": 0.1} | changes
     with pytest.raises(ValueError, match=message):
         uap.attack(**given_, iterations=1, batch=2, generator=streams.generator(0))
+
+
+@given(seed=st.integers(0, 500), iterations=st.integers(0, 3))
+@settings(max_examples=20)
+def test_individual_perturbations_are_projected_gradient_ascent_on_each_image(seed: int, iterations: int) -> None:
+    """Each image alone: a sign step, then back to eps and to [0, 1]; chunks change nothing."""
+    images, labels = images_of(seed)
+    found = uap.individual(linear(seed), images, labels, eps=0.2, step=0.15, iterations=iterations, chunk=4)
+    for image, label, delta in zip(images, labels, found, strict=True):
+        moved = image.clone()
+        for _ in range(iterations):
+            leaf = moved.clone().requires_grad_()
+            loss = functional.cross_entropy(linear(seed)(leaf[None]), label[None])
+            step = moved + 0.15 * torch.autograd.grad(loss, leaf)[0].sign()
+            moved = torch.minimum(torch.maximum(step, image - 0.2), image + 0.2).clamp(0, 1)
+        torch.testing.assert_close(image + delta, moved)
+
+
+def test_black_and_white_pixels_take_part_in_an_attack() -> None:
+    """At the bounds the derivative of the clip is one: black pixels can be raised and white ones lowered."""
+    images, labels = torch.tensor([[[[0.0, 1.0]]]]), torch.zeros(1).long()
+    toward = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])
+    draw = streams.generator(0)
+    found = uap.attack(
+        lambda x: x.flatten(1) @ toward, images, labels, eps=0.3, step=0.3, iterations=1, batch=2, generator=draw
+    )
+    torch.testing.assert_close(found, torch.tensor([[[0.3, -0.3]]]))
+
+
+def test_an_attack_starts_where_it_is_told_within_eps() -> None:
+    """No iteration: the start, clipped to eps."""
+    images, labels = images_of(0)
+    start = torch.tensor([[[0.5, -0.5], [0.05, 0.0]]])
+    draw = streams.generator(0)
+    found = uap.attack(linear(0), images, labels, eps=0.1, step=0.1, iterations=0, batch=2, generator=draw, start=start)
+    torch.testing.assert_close(found, torch.tensor([[[0.1, -0.1], [0.05, 0.0]]]))
