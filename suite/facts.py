@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import UserError
-from suite.rows import Row, label
+from suite.rows import Row, label, show_labels
 
 FAMILIES = (
     *("pruning", "detection", "calibration", "adversarial", "robustness", "theory"),
     *("vision", "language", "reid", "sequence", "rl", "survey"),
 )
 ROLES = ("own", "rerun", "quoted", "setting", "derived")
+JUDGED = ("own", "rerun")  # the roles of numbers that get a verdict
 BETTER = ("higher", "lower", "none")
+NOISE = ("seeds", "none")
 SPREADS = ("sd", "se", "ci95", "range", "unclear")
 DECIDABLE = ("exact", "smoke", "reduced", "full-cpu", "full-cuda", "private")
 BASES = ("arithmetic", "stated", "assumed")
@@ -50,7 +52,8 @@ class Metric:
     """A column of numbers, and what R2 computes the margin of its numbers from.
 
     ``gap`` is the smallest printed difference on which a conclusion rests, ``cap`` the widest margin, both in ``unit``;
-    ``n_test`` the number of test items behind a share, from which its noise floor follows.
+    ``n_test`` the number of test items behind a share, from which its noise floor follows. ``noise`` is "none" where
+    the metric is deterministic, so that a number is judged by equality after rounding (R1).
     """
 
     name: str
@@ -61,6 +64,7 @@ class Metric:
     cap: Decimal | None = None
     n_test: int | None = None
     s_ref: SRef | None = None
+    noise: str = "seeds"
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,37 @@ def claim_digest(claim: Claim) -> str:
 
     Numbers count by value: a margin of 5 and one of 5.0 are the same declaration.
     """
+    return _digest({f.name: getattr(claim, f.name) for f in fields(claim) if f.name not in ("where", "note")})
 
+
+def number_declarations(published: Published) -> dict[str, str]:
+    """By "numbers TABLE.METRIC", a digest of all that is chosen before the printed numbers of a metric are judged (R0).
+
+    That is what R2 makes the margin from (gap, cap, n_test, s_ref), noise, the direction, what a printed spread is, and
+    the runs behind each judged row (1 where the paper is silent). Printed values and spreads are facts, not choices:
+    they are left out, and so are words. Numbers count by value, rows and metrics in any order.
+    """
+    found = {}
+    for table in (*published.tables.values(), *published.figures.values()):
+        for name, metric in table.metrics.items():
+            rows = [row for row in table.rows if name in row.values and row.role in JUDGED]
+            entry: dict[str, Any] = {key: getattr(metric, key) for key in ("gap", "cap", "n_test", "better")}
+            if metric.s_ref:
+                entry["s_ref"] = {"value": metric.s_ref.value, "records": tuple(sorted(metric.s_ref.records))}
+            if metric.noise != "seeds":
+                entry["noise"] = metric.noise
+            entry["spread_is"] = table.spread_is
+            entry["runs"] = {show_labels(row.at): row.n or 1 for row in rows} or table.runs or 1
+            found[numbers_of(table.id, name)] = _digest(entry)
+    return found
+
+
+def numbers_of(table: str, metric: str) -> str:
+    """The name under which the numbers of a metric are declared."""
+    return f"numbers {table}.{metric}"
+
+
+def _digest(entry: Mapping[str, Any]) -> str:
     def plain(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {key: plain(item) for key, item in value.items()}
@@ -242,6 +276,5 @@ def claim_digest(claim: Claim) -> str:
             return [plain(item) for item in value]
         return None if value is None else label(value)
 
-    entry = {f.name: plain(getattr(claim, f.name)) for f in fields(claim) if f.name not in ("where", "note")}
-    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(plain(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

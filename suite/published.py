@@ -345,6 +345,7 @@ READERS: dict[str, strict.Read] = {
     "better": strict.one_of(facts.BETTER),
     "role": strict.one_of(facts.ROLES),
     "spread_is": strict.one_of(facts.SPREADS),
+    "noise": strict.one_of(facts.NOISE),
     "decidable": strict.one_of(facts.DECIDABLE),
     "kind": strict.one_of(tuple(facts.KINDS)),
     "side": strict.one_of(facts.SIDES),

@@ -1,9 +1,10 @@
-"""Judges claims by the rules R0 to R16: what the parts of a claim, measured on several seeds, say of it, and why.
+"""Judges claims by the rules R0 to R19: what the parts of a claim, measured on several seeds, say of it, and why.
 
 A verdict is a pure function of the claim, its values and the scale that they were measured at. Margin, kind and looks
 are read from the claim (R0), never chosen here. The words:
 
-- holds, reversed, tied: decided at a look (R6, R7, R14); inconclusive: not decided, with the next look beside it (R16);
+- holds, reversed, tied: decided at a look (R14), as ``suite.kinds`` tests each kind; inconclusive: not decided, with
+  the next look beside it (R16);
 - trend: for, trend: against, trend: flat: below the scale at which the claim is decidable, never counted (R15);
 - exact, contradicts: an exact fact (R12); private data: decidable only on data that is not public;
 - open: rows are missing, nothing was measured, or the rule of this kind is not built yet.
@@ -11,18 +12,19 @@ are read from the claim (R0), never chosen here. The words:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from fractions import Fraction
-from math import inf, isfinite, log
 
 import numpy as np
 
-from suite import statistics
+from suite import kinds, statistics
 from suite.contract import Missing, Value
 from suite.errors import UserError
+from suite.exact import ExactVerdict as ExactVerdict
+from suite.exact import judge_exact as judge_exact
+from suite.exact import judge_share as judge_share
 from suite.facts import Claim
+from suite.kinds import TESTS, Groups, Kind, show
 from suite.statistics import Evidence, Floats, Share
 
 RANK = {"smoke": 0, "reduced": 1, "full": 2}
@@ -32,7 +34,6 @@ RULES = {
     **{"threshold": "R19", "within": "R19", "pooled": "R19", "exact": "R12"},
 }
 BySeed = Mapping[int, Mapping[str, Value]]
-Test = Callable[[Claim, Sequence[str], Floats, float], Evidence]  # of the values (parts, n) of named parts at a level
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,6 @@ class ClaimVerdict:
 
 
 @dataclass(frozen=True)
-class ExactVerdict:
-    """A printed number beside an exact one (R12): ``low`` to ``high`` is what the printed digits can stand for.
-
-    ``roundings`` are those that give the printed digits, ``counts`` the k of n that can.
-    """
-
-    word: str
-    reason: str
-    low: Decimal
-    high: Decimal
-    roundings: tuple[str, ...] = ()
-    counts: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
 class _Case:
     """A claim with its values by part and seed, both in order, and the minutes of one more seed."""
 
@@ -120,6 +106,11 @@ class _Case:
     def ready(self) -> int:
         """How many seeds, from the first on, have a value for every part."""
         return min((_leading(values) for values in self.parts.values()), default=0)
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """What is tested by itself, with the names of its parts."""
+        return kinds.groups(self.claim, list(self.parts))
 
     @property
     def below_its_scale(self) -> bool:
@@ -152,30 +143,13 @@ def judge_claim(
     return replace(_with_size(case, _judged(case)), post_hoc=post_hoc)
 
 
-def judge_exact(printed: Decimal, computed: int | float | Fraction | Decimal) -> ExactVerdict:
-    """Exact when the computed value, rounded half-up or half-even, gives the printed digits; else contradicts (R12)."""
-    low, high = statistics.printed_interval(printed)
-    found = statistics.roundings(computed, printed)
-    reason = f"computed {computed}; the printed {printed} stands for {low} to {high}"
-    return ExactVerdict("exact" if found else "contradicts", reason, low, high, found)
-
-
-def judge_share(printed: Decimal, n: int, whole: int = 100) -> ExactVerdict:
-    """Exact when some k of n items give the printed share of ``whole`` (100: percent), else contradicts (GRIM, R12)."""
-    counts = statistics.possible_counts(printed, n, whole)
-    shown = " to ".join(dict.fromkeys(str(k) for k in (counts[0], counts[-1]))) if counts else "no count"
-    reason = f"{shown} of {n} items can be printed as {printed}"
-    interval = statistics.printed_interval(printed)
-    return ExactVerdict("exact" if counts else "contradicts", reason, *interval, counts=counts)
-
-
 def _by_part(claim: Claim, by_seed: BySeed) -> dict[str, dict[int, Value]]:
     names = dict.fromkeys(name for seed in sorted(by_seed) for name in by_seed[seed])
     parts = {n: {s: by_seed[s].get(n, Missing(f"part {n}")) for s in sorted(by_seed)} for n in names}
     for name, values in parts.items():
         for seed, value in values.items():
-            if not isinstance(value, Missing) and not isfinite(value):
-                raise ValueError(f"claim {claim.id}, part {name}, seed {seed}: {value} is not a finite number")
+            if not isinstance(value, Missing) and (fault := kinds.fault(claim, value)):
+                raise ValueError(f"claim {claim.id}, part {name}, seed {seed}: {value} {fault}")
     if unknown := [name for name in claim.size if parts and name not in parts]:
         raise UserError(f"claim {claim.id}: size names the part {unknown[0]!r}; its parts are {', '.join(parts)}")
     return parts
@@ -185,7 +159,7 @@ def _judged(case: _Case) -> ClaimVerdict:
     claim, rule = case.claim, RULES[case.claim.kind]
     if claim.kind in TESTS and case.parts and not case.below_its_scale:
         return _tested(case, TESTS[claim.kind])
-    parts = [_described(claim, name, values) for name, values in case.parts.items()]
+    parts = _described(case, case.groups)
     if claim.decidable == "private":
         return case.answer("private data", "decidable only on data that is not public", rule, parts)
     if not parts:
@@ -197,41 +171,32 @@ def _judged(case: _Case) -> ClaimVerdict:
     return case.answer("open", f"rule {rule} is not built yet", rule, parts)
 
 
-def _described(claim: Claim, name: str, values: Mapping[int, Value], look: int | None = None) -> Part:
-    """The part's numbers without a test, over the seeds of a look or all that are there; its word is open."""
+def _described(case: _Case, groups: Groups, look: int | None = None) -> list[Part]:
+    """The numbers of the groups' parts without a test, over the seeds of a look or all that are there."""
+    parts = []
+    for group, names in groups.items():
+        shared = _shared(case, names)[:, :look]
+        direction = kinds.side(case.claim, group, shared) if shared.size else ""
+        found = [_numbered(case.claim, name, case.parts[name], look) for name in names]
+        parts += [replace(part, direction=direction if part.n else "") for part in found]
+    return parts
+
+
+def _numbered(claim: Claim, name: str, values: Mapping[int, Value], look: int | None) -> Part:
     numbers = _numbers(values)[:look]
     if not numbers:
         return Part(name, values, "open", _holes(values))
     low, high = map(float, statistics.t_interval(numbers)) if len(numbers) > 1 else (None, None)
     share = statistics.share_above(numbers) if claim.kind == "ordering" else None
-    told = (statistics.mean(numbers), low, high, min(numbers), max(numbers), _direction(claim, name, numbers))
+    told = (statistics.mean(numbers), low, high, min(numbers), max(numbers))
     return Part(name, values, "open", "", len(numbers), *told, share=share)
-
-
-def _direction(claim: Claim, name: str, numbers: list[float]) -> str:
-    """Which side of the claimed region the mean is on; empty where the value of one part has no such region."""
-    low, high = -inf, inf
-    match claim.kind:
-        case "ordering":
-            low = 0.0
-        case "no_loss" if claim.margin is not None:
-            high = float(claim.margin)
-        case "threshold" if claim.value is not None:
-            low, high = (float(claim.value), inf) if claim.side == "above" else (-inf, float(claim.value))
-        case "within" if claim.low is not None and claim.high is not None:
-            low, high = float(claim.low), float(claim.high)
-        case "ratio" if name in claim.size and min(numbers) > 0:
-            low, numbers = log(claim.size[name][0]), [log(number) for number in numbers]
-        case _:
-            return ""
-    return statistics.side_of(numbers, low, high)
 
 
 def _exact(case: _Case, described: Sequence[Part]) -> ClaimVerdict:
     """R12: a part is exact when it is 0 for every seed that has it; parts are counted, not tested."""
     parts = [replace(part, word="exact" if part.least == part.most == 0 else "contradicts") for part in described]
     worst = {part.name: max(_numbers(part.values), key=abs) for part in parts if part.word != "exact"}
-    off, met = [f"{name} is off by {_show(value)}" for name, value in worst.items()], len(parts) - len(worst)
+    off, met = [f"{name} is off by {show(value)}" for name, value in worst.items()], len(parts) - len(worst)
     enough = met >= case.claim.needed(len(parts))
     reason = "; ".join([f"parts met exactly: {met} of {len(parts)}", *off[:3]])
     if case.below_its_scale:
@@ -244,8 +209,9 @@ def _trend(case: _Case, described: Sequence[Part]) -> ClaimVerdict:
     if not all(part.direction for part in described):
         return case.answer("open", f"a part of the kind {case.claim.kind} has no direction by itself", "R15", described)
     parts = [replace(part, word=f"trend: {part.direction}") for part in described]
-    pro, contra = (sum(part.direction == side for part in parts) for side in ("for", "against"))
-    u, k = case.claim.needed(len(parts)), len(parts)
+    groups = [next(part for part in parts if part.name == names[0]) for names in case.groups.values()]
+    pro, contra = (sum(part.direction == side for part in groups) for side in ("for", "against"))
+    u, k = case.claim.needed(len(groups)), len(groups)
     word = "trend: for" if pro >= u else "trend: against" if contra >= k - u + 1 else "trend: flat"
     reason = f"parts for it by more than one standard error: {pro} of {k}, against it: {contra}"
     if all(part.n == 1 for part in parts):
@@ -253,58 +219,58 @@ def _trend(case: _Case, described: Sequence[Part]) -> ClaimVerdict:
     return case.answer(word, reason, "R15", parts)
 
 
-def _tested(case: _Case, test: Test) -> ClaimVerdict:
-    """Part by part at the largest look (R14), joined by R7."""
-    rule = RULES[case.claim.kind] if len(case.parts) == 1 else f"{RULES[case.claim.kind]}, R7"
+def _tested(case: _Case, kind: Kind) -> ClaimVerdict:
+    """Group by group at the largest look (R14), joined by R7."""
+    groups = case.groups
+    rule = RULES[case.claim.kind] if len(groups) == 1 else f"{RULES[case.claim.kind]}, R7"
     look = case.look(case.ready)
     if look is None:
-        return _before_first_look(case, test, rule)
-    parts, evidence = _at_look(case, test, list(case.parts), look)
-    u, k = case.claim.needed(len(parts)), len(parts)
+        return _before_first_look(case, kind, rule)
+    parts, evidence, notes = _at_look(case, kind, groups, look)
+    u, k = case.claim.needed(len(groups)), len(groups)
     p = float(statistics.partial_conjunction_p(evidence.p, u))
     mirrored = float(statistics.partial_conjunction_p(evidence.p_reversed, k - u + 1))
     verdict = case.answer(_word(evidence, u, case.alpha(look)), "", rule, parts)
     verdict = replace(verdict, look=look, alpha=case.alpha(look), p=p, p_reversed=mirrored)
-    reason = parts[0].reason if len(parts) == 1 else _joined_reason(case, verdict)
+    reason = parts[0].reason if k == 1 else "; ".join([_joined_reason(case, kind, verdict), *_once(notes)])
     return _with_next(case, verdict, reason) if verdict.word == "inconclusive" else replace(verdict, reason=reason)
 
 
-def _before_first_look(case: _Case, test: Test, rule: str) -> ClaimVerdict:
-    """Too few seeds, or a hole among the first; a part that has its own first seeds is still shown with its word."""
+def _before_first_look(case: _Case, kind: Kind, rule: str) -> ClaimVerdict:
+    """Too few seeds, or a hole among the first; a group that has its own first seeds is still shown with its word."""
     first, parts = min(case.claim.looks), []
-    for name, values in case.parts.items():
-        part, look = _described(case.claim, name, values), case.look(_leading(values))
+    for group, names in case.groups.items():
+        look = case.look(min(_leading(case.parts[name]) for name in names))
         if look is not None:
-            part = _at_look(case, test, [name], look)[0][0]
-        elif part.n:
-            part = replace(part, word="inconclusive", reason=f"{part.n} of {first} seeds")
-        parts.append(part)
+            parts += _at_look(case, kind, {group: names}, look)[0]
+            continue
+        for part in _described(case, {group: names}):
+            told = replace(part, word="inconclusive", reason=f"{part.n} of {first} seeds")
+            parts.append(told if part.n else part)
     if hole := next(filter(None, (_holes(values, first) for values in case.parts.values())), ""):
         return case.answer("open", hole, rule, parts)
-    verdict = case.answer("inconclusive", "", rule, parts)
-    return _with_next(case, verdict, f"{case.ready} of the {first} seeds of the first look")
+    why = f"{case.ready} of the {first} seeds of the first look"
+    if case.claim.kind == "pooled":  # R19: below the look it has a direction only
+        why += f"; direction so far: {', '.join(f'{part.name} {part.direction}' for part in parts)}"
+    return _with_next(case, case.answer("inconclusive", "", rule, parts), why)
 
 
-def _at_look(case: _Case, test: Test, names: Sequence[str], look: int) -> tuple[list[Part], Evidence]:
-    """The named parts, each tested by itself on the seeds of a look, and the evidence that R7 joins."""
+def _at_look(case: _Case, kind: Kind, groups: Groups, look: int) -> tuple[list[Part], Evidence, dict[str, str]]:
+    """The parts of the groups, each group tested by itself on a look's seeds, the evidence that R7 joins, and notes."""
     claim, alpha = case.claim, case.alpha(look)
-    evidence = test(claim, names, np.array([_numbers(case.parts[name])[:look] for name in names]), alpha)
-    parts = []
-    for i, name in enumerate(names):
+    values = [_shared(case, names)[:, :look] for names in groups.values()]
+    evidence = kind.test(claim, groups, np.concatenate(values), alpha, True)
+    parts, notes = [], {}
+    for i, (group, names) in enumerate(groups.items()):
         alone = Evidence(evidence.p[[i]], evidence.p_reversed[[i]], evidence.tied[[i]])
         p, mirrored, tied = float(alone.p[0]), float(alone.p_reversed[0]), bool(alone.tied[0])
-        part = replace(_described(claim, name, case.parts[name], look), p=p, p_reversed=mirrored, tied=tied)
-        part = replace(part, word=_word(alone, 1, alpha))
-        parts.append(replace(part, reason=_part_reason(claim, part, min(p, mirrored), alpha)))
-    return parts, evidence
-
-
-def _ordering(claim: Claim, _: Sequence[str], values: Floats, alpha: float) -> Evidence:
-    return statistics.ordering(values, None if claim.margin is None else float(claim.margin), alpha)
-
-
-# A kind whose parts are tested one by one and joined by R7 needs its test here and nothing else.
-TESTS: dict[str, Test] = {"ordering": _ordering}
+        estimate, notes[group] = kind.tell(claim, group, values[i])
+        word = _word(alone, 1, alpha)
+        reason = f"{estimate} at n = {look}, p = {show(min(p, mirrored))}, level {show(alpha)}"
+        reason = "; ".join(filter(None, [reason, _margin_reason(claim, word, tied), notes[group]]))
+        for part in _described(case, {group: names}, look):
+            parts.append(replace(part, word=word, reason=reason, p=p, p_reversed=mirrored, tied=tied))
+    return parts, evidence, notes
 
 
 def _word(evidence: Evidence, needed: int, alpha: float) -> str:
@@ -320,9 +286,9 @@ def _with_size(case: _Case, verdict: ClaimVerdict) -> ClaimVerdict:
     if verdict.look is None or verdict.alpha is None:
         return replace(verdict, size_word="inconclusive" if verdict.word == "inconclusive" else "open")
     words = {}
-    for name, (low, high) in sizes.items():
-        values = _numbers(case.parts[name])[: verdict.look]
-        words[name] = statistics.size_word(values, float(low), float(high), verdict.alpha, len(sizes))
+    for name in sizes:
+        values = np.array(_numbers(case.parts[name])[: verdict.look])
+        words[name] = kinds.size_word(case.claim, name, values, verdict.alpha)
     off, open_ = {"smaller", "larger"} & set(words.values()), "inconclusive" in words.values()
     word = "not as claimed" if off else "inconclusive" if open_ else "as claimed"
     reason = ", ".join(f"{name}: {word}" for name, word in words.items())
@@ -337,28 +303,28 @@ def _with_next(case: _Case, verdict: ClaimVerdict, why: str) -> ClaimVerdict:
         return replace(verdict, reason=f"{why}; no further look is planned")
     more = ahead - case.ready
     minutes = None if case.minutes is None else more * case.minutes
-    cost = "" if minutes is None else f", about {_show(minutes, 2)} min"
+    cost = "" if minutes is None else f", about {show(minutes, 2)} min"
     reason = f"{why}; next look at n = {ahead} (seeds needed: {more}{cost})"
     return replace(verdict, reason=reason, next_look=ahead, seeds_needed=more, minutes=minutes)
 
 
-def _joined_reason(case: _Case, verdict: ClaimVerdict) -> str:
-    """Why several parts together are what they are; whether so few seeds can decide them together at all."""
-    u, k, n = case.claim.needed(len(verdict.parts)), len(verdict.parts), verdict.look
-    alone = {word: sum(part.word == word for part in verdict.parts) for word in ("holds", "reversed")}
-    level = f"level {_show(verdict.alpha)}, n = {n}"
+def _joined_reason(case: _Case, kind: Kind, verdict: ClaimVerdict) -> str:
+    """Why several groups together are what they are; whether so few seeds can decide them together at all."""
+    words = {part.name: part.word for part in verdict.parts}
+    alone = [words[names[0]] for names in case.groups.values()]
+    u, k, n = case.claim.needed(len(alone)), len(alone), verdict.look
+    what, level = "groups" if case.claim.kind == "trend" else "parts", f"level {show(verdict.alpha)}, n = {n}"
     told = {
-        "holds": f"at least {u} of {k} parts are as claimed (p = {_show(verdict.p)}, {level})",
-        "reversed": f"at least {k - u + 1} of {k} parts go the other way (p = {_show(verdict.p_reversed)}, {level})",
+        "holds": f"at least {u} of {k} {what} are as claimed (p = {show(verdict.p)}, {level})",
+        "reversed": f"at least {k - u + 1} of {k} {what} go the other way (p = {show(verdict.p_reversed)}, {level})",
         "tied": f"in all {k} parts the difference lies within the margin {case.claim.margin} (n = {n})",
     }
     if verdict.word in told:
         return told[verdict.word]
-    reason = (
-        f"one by one, {alone['holds']} of {k} parts hold and {alone['reversed']} are reversed, {u} are needed ({level})"
-    )
-    against = [("be reversed", u)] if alone["reversed"] > k - u else []
-    for does, factor in [("hold", k - u + 1), *against]:
+    held, against = alone.count("holds"), alone.count("reversed")
+    reason = f"one by one, {held} of {k} {what} hold and {against} are reversed, {u} are needed ({level})"
+    asked = [("hold", k - u + 1), *([("be reversed", u)] if against > k - u else [])] if kind.flips else []
+    for does, factor in asked:
         able = [look for look in case.claim.looks if statistics.reachable(look, factor, case.alpha(look))]
         if n not in able:
             when = f"n = {able[0]} is the first look that can" if able else "no planned look can"
@@ -366,12 +332,27 @@ def _joined_reason(case: _Case, verdict: ClaimVerdict) -> str:
     return reason
 
 
-def _part_reason(claim: Claim, part: Part, p: float, alpha: float) -> str:
-    text = f"mean {_show(part.mean)} (95 % interval {_show(part.low)} to {_show(part.high)}) at n = {part.n}, "
-    text += f"p = {_show(p)}, level {_show(alpha)}"
-    if claim.margin is None or (part.word in ("holds", "reversed") and not part.tied):
-        return text
-    return f"{text}; {'' if part.tied else 'not '}shown to lie within the margin {claim.margin}"
+def _margin_reason(claim: Claim, word: str, tied: bool) -> str:
+    """Whether the difference is within the margin, where a kind that can be tied has one and it matters."""
+    if claim.kind not in ("ordering", "threshold") or claim.margin is None:
+        return ""
+    if word in ("holds", "reversed") and not tied:
+        return ""
+    return f"{'' if tied else 'not '}shown to lie within the margin {claim.margin}"
+
+
+def _once(notes: Mapping[str, str]) -> list[str]:
+    """The groups' notes, one that all share without their names."""
+    if len(notes) > 1 and len(set(notes.values())) == 1:
+        return [note for note in list(notes.values())[:1] if note]
+    return [f"{group}: {note}" for group, note in notes.items() if note]
+
+
+def _shared(case: _Case, names: Sequence[str]) -> Floats:
+    """The values (parts, n) of the seeds that have all of these parts."""
+    columns = zip(*(case.parts[name].values() for name in names), strict=True)
+    whole = [column for column in columns if not any(isinstance(value, Missing) for value in column)]
+    return np.array(whole, dtype=np.float64).reshape(-1, len(names)).T
 
 
 def _numbers(values: Mapping[int, Value]) -> list[float]:
@@ -390,9 +371,3 @@ def _holes(values: Mapping[int, Value], first: int | None = None) -> str:
         return ""
     where = "" if len(holes) == len(values) else f" (seed {', '.join(map(str, holes))})"
     return f"no rows for {next(iter(holes.values())).what}{where}"
-
-
-def _show(value: float | None, digits: int = 3) -> str:
-    """A number for a sentence: significant digits, no exponent unless it is very large or small."""
-    text = "unknown" if value is None else f"{value:.{digits}g}"
-    return f"{Decimal(text):f}" if "e+0" in text else text
