@@ -7,7 +7,6 @@ import json
 import math
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tabulate import tabulate
 
-from suite import execute, keys, papers, plan, project, run, store, weights
+from suite import execute, keys, papers, plan, project, run, sharing, store, weights
 from suite.data import sources
 from suite.errors import UserError
 from suite.execute import Outcome
@@ -52,10 +51,27 @@ def steps(request: Request) -> list[Step]:
         raise UserError(f"--scale {request.scale}: expected {', '.join(papers.SCALES)}")
     found: list[Step] = []
     for stem, units in request.targets:
-        if not request.by_name and not papers.load(stem).units(request.scale):
+        paper = papers.load(stem)
+        if not request.by_name and not (request.scale in paper.scales and paper.units(request.scale)):
             continue
+        _check_changes(stem, request)
         found += plan.plan(stem, request.scale, units, request.seeds, request.device, request.changes, request.fresh)
     return list({(step.task.record, step.task.ident): step for step in found}.values())
+
+
+def _check_changes(stem: str, request: Request) -> None:
+    """A ValueError of a paper's settings, or of what they lead to, is a value of ``--set`` that the paper refuses."""
+    paper = papers.load(stem)
+    if not request.changes or request.scale not in paper.scales:
+        return
+    try:
+        settings = papers.change(paper.settings(request.scale), request.changes)
+        for unit in paper.units(request.scale):
+            for part in paper.parts(unit, settings):
+                plan.inputs(paper, settings, unit, part)
+    except ValueError as error:
+        given = " ".join(f"--set {field}={text}" for field, text in request.changes.items())
+        raise UserError(f"{given}: {paper.stem} refuses it: {error}") from None
 
 
 def show_plan(found: list[Step], as_json: bool) -> int:
@@ -71,7 +87,10 @@ def show_plan(found: list[Step], as_json: bool) -> int:
     grouped: dict[tuple[str, str, str], list[dict]] = {}
     for row in rows:
         grouped.setdefault((str(row["unit"]), str(row["state"]), str(row["reason"])), []).append(row)
-    table = [[u, _ranges([r["seed"] for r in g]), s, _cost(g), reason] for (u, s, reason), g in grouped.items()]
+    table = [
+        [u, _ranges([r["seed"] for r in g]), s, _cost([r["minutes"] for r in g]), reason]
+        for (u, s, reason), g in grouped.items()
+    ]
     print(
         tabulate(
             table, headers=["unit", "seeds", "state", "core-minutes", "reason"], maxcolwidths=[None, 12, None, None, 44]
@@ -110,9 +129,8 @@ def carry_out(request: Request, found: list[Step], as_json: bool = False) -> int
     if hours > 1:
         tell(f"this is expected to take about {hours:.1f} core-hours; it can be stopped and resumes by itself")
     deadline = math.inf if request.seconds is None else time.time() + request.seconds
-    with _Bar(len(todo), request.quiet) as bar:
-        outcomes = execute.run_all(todo, _command(), request.jobs, deadline, bar.tell)
-    _share_trained(outcomes, todo, tell)
+    outcomes = _measure(todo, request, deadline)
+    _share(outcomes, todo, tell)
     code = _summary(found, outcomes, request, tell)
     if request.fresh:
         code = max(code, compare(found, tell))
@@ -126,14 +144,45 @@ def _private_because(task: Task) -> str:
     return ", ".join(played) or ("--fresh" if task.place.fresh else "settings of your own")
 
 
-def _share_trained(outcomes: list[Outcome], todo: list[Task], tell: Callable[[str], None]) -> None:
-    """Hands the tracked weights that this run trained to DVC, as ``suite train`` does."""
-    trained = {o.name for o in outcomes if o.state == "done"}
-    tracked = {w.recipe.name for t in todo for w in _trainings(t) if w.tracked and execute.training_name(w) in trained}
-    if tracked:
-        planned = recipes()
-        for name in sorted(tracked & planned.keys()):
-            share(name, planned[name], tell)
+def _measure(todo: list[Task], request: Request, deadline: float) -> list[Outcome]:
+    """Trains and measures: with a budget paper by paper, the cheapest first, so that what is begun gets finished."""
+    batches = [todo]
+    if request.seconds is not None:
+        by_paper: dict[str, list[Task]] = {}
+        for task in todo:
+            by_paper.setdefault(task.stem, []).append(task)
+        batches = sorted(by_paper.values(), key=_expected)
+    outcomes: list[Outcome] = []
+    waiting = len(todo)
+    with _Bar(waiting, request.quiet) as bar:
+        for batch in batches:
+            waiting -= len(batch)
+            before, after = len(outcomes), waiting
+
+            def tell(outcome: Outcome, done: int, total: int, before: int = before, after: int = after) -> None:
+                bar.tell(outcome, before + done, before + total + after)
+
+            outcomes += execute.run_all(batch, _command(), request.jobs, deadline, tell)
+    return outcomes
+
+
+def _expected(tasks: Sequence[Task]) -> float:
+    """Core-minutes of tasks and of the trainings that they wait for; infinite where nobody knows."""
+    missing = {w.name: w for task in tasks for w in _trainings(task) if weights.find(w) is None}
+    costs = [*(plan.minutes(task) for task in tasks), *(weights.minutes(w) for w in missing.values())]
+    return sum(math.inf if cost is None else cost for cost in costs)
+
+
+def _share(outcomes: list[Outcome], todo: list[Task], tell: Callable[[str], None]) -> None:
+    """Hands tracked weights that this run trained to DVC, as ``suite train`` does, and locks its full records."""
+    done = {o.name for o in outcomes if o.state == "done"}
+    trained = {w.recipe.name for t in todo for w in _trainings(t) if w.tracked and execute.training_name(w) in done}
+    if trained:
+        planned = sharing.recipes()
+        for name in sorted(trained & planned.keys()):
+            sharing.share(name, planned[name], tell)
+    if full := {t.stem for t in todo if t.place.tracked and t.scale == "full" and t.name in done}:
+        sharing.lock_full(sorted(full), tell)
 
 
 def _summary(found: list[Step], outcomes: list[Outcome], request: Request, tell: Callable[[str], None]) -> int:
@@ -150,12 +199,27 @@ def _summary(found: list[Step], outcomes: list[Outcome], request: Request, tell:
     if count["failed"]:
         return 1
     if count["paused"]:
+        for line in _left(found, outcomes):
+            tell(line)
         tell("the budget is spent: run the same command again to go on")
         return 4
     if request.by_name and unable and len(unable) == len(found):
         print(f"suite: nothing could be run: {unable[0].reason}", file=sys.stderr)
         return 1
     return 0
+
+
+def _left(found: list[Step], outcomes: list[Outcome]) -> list[str]:
+    """A line for each part of which results are left when the budget is spent."""
+    paused = {o.name for o in outcomes if o.state == "paused"}
+    grouped: dict[str, list[Task]] = {}
+    for task in (step.task for step in found):
+        if task.name in paused:
+            grouped.setdefault(f"{task.stem} {task.scale} {task.ident}", []).append(task)
+    rows = [
+        (name, [task.seed for task in tasks], [plan.minutes(task) for task in tasks]) for name, tasks in grouped.items()
+    ]
+    return [f"left: {name}, seed {_ranges(seeds)}: {_cost(minutes)} core-minutes" for name, seeds, minutes in rows]
 
 
 def compare(found: list[Step], tell: Callable[[str], None]) -> int:
@@ -197,9 +261,13 @@ def strict_code(stems: list[str]) -> int:
     """3 where a verdict says that something printed does not hold, else 0."""
     from suite.report import model
 
-    bad = [(stem, claim) for stem in stems for claim, word in model.words(stem).items() if word.startswith("reversed")]
-    for stem, claim in bad:
-        print(f"suite: {stem} {claim} is reversed", file=sys.stderr)
+    pages = [model.page(stem) for stem in stems]
+    bad = [f"{page.stem} {claim.id} is reversed" for page in pages for claim in page.claims if claim.word == "reversed"]
+    for page in pages:
+        cells = [cell for table in page.tables for cell in table.cells if cell.word == "refuted"]
+        bad += [f"{page.stem} {cell.table} {cell.metric} [{show_labels(cell.at)}] is refuted" for cell in cells]
+    for line in bad:
+        print(f"suite: {line}", file=sys.stderr)
     return 3 if bad else 0
 
 
@@ -215,11 +283,12 @@ def why(task: Task) -> list[str]:
     return lines
 
 
-def train(name: str, seeds: Sequence[int] | None, if_stale: bool, jobs: int, quiet: bool) -> int:
+def train(name: str, seeds: Sequence[int] | None, if_stale: bool, jobs: int, quiet: bool, as_json: bool = False) -> int:
     """Trains a recipe that some paper plans; hands the weights to DVC where it is installed and all seeds are there."""
-    planned = recipes()
+    planned = sharing.recipes()
     if name not in planned:
         raise UserError(f"recipe {name!r} is unknown; the papers plan {', '.join(sorted(planned)) or 'none'}")
+    quiet = quiet or as_json
     wanted = [w for w in planned[name] if seeds is None or w.seed in seeds]
     if beyond := sorted(set(seeds or []) - {w.seed for w in planned[name]}):
         raise UserError(f"recipe {name} is planned for seeds 0 to {len(planned[name]) - 1}, not for {beyond}")
@@ -233,35 +302,14 @@ def train(name: str, seeds: Sequence[int] | None, if_stale: bool, jobs: int, qui
         if outcome.state == "failed":
             print(f"suite: failed: {outcome.name}: {outcome.message}", file=sys.stderr)
     if any(o.state == "done" for o in outcomes):
-        share(name, planned[name], _quiet if quiet else _say)
-    if not quiet:
+        sharing.share(name, planned[name], _quiet if quiet else _say)
+    code = 1 if any(o.state == "failed" for o in outcomes) else 0
+    if as_json:
+        told = [dataclasses.asdict(o) for o in outcomes]
+        print(json.dumps({"exit": code, "recipe": name, "to_train": len(wanted), "outcomes": told}, indent=1))
+    elif not quiet:
         print(f"{name}: {len(wanted)} seeds to train, {sum(o.state == 'done' for o in outcomes)} trained")
-    return 1 if any(o.state == "failed" for o in outcomes) else 0
-
-
-def recipes() -> dict[str, list[weights.Wanted]]:
-    """The recipes that papers plan at scales whose weights are tracked: by name, one entry a seed."""
-    tasks = (t for stem in papers.names() for scale in plan.TRACKED_RECIPES for t in plan.planned(stem, scale))
-    return {
-        name: [run.wanted(task, recipe) for recipe, task in found.values()]
-        for name, found in plan.trainings(tasks).items()
-    }
-
-
-def share(name: str, planned: Sequence[weights.Wanted], tell: Callable[[str], None]) -> None:
-    """``dvc add`` of a recipe's folder when DVC is installed and every planned seed's tracked weights are there."""
-    command = shutil.which("dvc", path=str(project.root() / ".venv" / "bin")) or shutil.which("dvc")
-    if command is None or any(not weights.public_is_current(w) for w in planned):
-        return
-    done = subprocess.run(
-        [command, "add", "--quiet", f"checkpoints/{name}"],
-        cwd=project.root(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        tell(f"dvc add checkpoints/{name} failed ({done.stderr.strip()}); the weights are kept all the same")
+    return code
 
 
 def _trainings(task: Task) -> list[weights.Wanted]:
@@ -309,9 +357,8 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _cost(group: list[dict]) -> str:
-    known = [row["minutes"] for row in group]
-    return "unknown" if None in known else f"{sum(known):.1f}"
+def _cost(minutes: Sequence[float | None]) -> str:
+    return "unknown" if None in minutes else f"{sum(m or 0 for m in minutes):.1f}"
 
 
 def _ranges(seeds: list[int]) -> str:

@@ -16,18 +16,20 @@ from suite.run import train, wanted
 def confirm(stem: str, scale: str, tell: Callable[[str], object] = print) -> int:
     """Confirms what is stale of a paper at a scale; 0 when all of it is current afterwards, else 1.
 
-    One seed of each stale recipe is trained again: bit-equal weights re-key the recipe's records. Then one seed of each
-    stale part is measured again: bit-equal rows on the same CPU type re-key its records. Records that came from other
-    states of the code are confirmed apart. What differs is told and stays stale; ``suite run`` measures it anew.
+    One seed of each stale recipe, also of one that only unmeasured parts need, is trained again: bit-equal weights
+    re-key its records. Then one seed of each stale part is measured again: bit-equal rows on the same CPU type re-key
+    its records. Records that came from other states of the code are confirmed apart. What differs is told and stays
+    stale; ``suite run`` measures it anew.
     """
-    stale = [step for step in plan.standing(stem, scale) if step.state == "stale"]
-    if not stale:
+    steps = plan.standing(stem, scale)
+    stale, trained = [step for step in steps if step.state == "stale"], _recipes([s for s in steps if s.to_do])
+    if not stale and not trained:
         tell(f"{stem} {scale}: nothing is stale")
         return 0
     folder = project.home() / "confirm" / stem / scale
     shutil.rmtree(folder, ignore_errors=True)
     place = Place(folder, folder / "work", tracked=False)
-    moved = [group[0].recipe.name for group in _recipes(stale) if not _recipe(group, place, tell)]
+    moved = [group[0].recipe.name for group in trained if not _recipe(group, place, tell)]
     moved += [tasks[0].ident for tasks in _groups(stale) if not _part(tasks, place, tell)]
     tell(f"{stem} {scale}: " + (f"{', '.join(moved)} stay stale" if moved else "all confirmed"))
     return 1 if moved else 0
@@ -44,10 +46,10 @@ def _groups(stale: Sequence[Step]) -> list[list[Task]]:
     return list(found.values())
 
 
-def _recipes(stale: Sequence[Step]) -> list[list[weights.Wanted]]:
+def _recipes(steps: Sequence[Step]) -> list[list[weights.Wanted]]:
     """Stale trainings with a committed record, grouped by recipe and by the code that trained them."""
     found: dict[str, dict[int, weights.Wanted]] = {}
-    for what in (w for step in stale for w in _wanted(step.task) if _is_stale(w)):
+    for what in (w for step in steps for w in _wanted(step.task) if _is_stale(w)):
         parts = (weights.read_record(what.public()[0]) or {})["measured"]["parts"]
         found.setdefault(store.canonical([what.recipe.name, _seedless(parts)]), {})[what.seed] = what
     return [[by_seed[seed] for seed in sorted(by_seed)] for by_seed in found.values()]
@@ -115,7 +117,8 @@ def _part(tasks: Sequence[Task], place: Place, tell: Callable[[str], object]) ->
         tell(f"{first.ident}: bit-equal, but on another CPU type{_other_cpu(old.measured)}; it stays stale")
         return False
     for task in tasks:
-        store.rekey(task.record, task.ident, task.key.digest, task.key.parts)
+        repeated_on = new.measured["cpu"] if task == first else ""
+        store.rekey(task.record, task.ident, task.key.digest, task.key.parts, repeated_on)
     tell(f"{first.ident}: bit-equal rows; {len(tasks)} seeds are current")
     return True
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import joblib
 
-from suite import keys, machine, project, published, store, weights
+from suite import facts, keys, machine, project, published, store, weights
 from suite.errors import UserError
 from suite.plan import Task, current
 from suite.published import Ours
@@ -131,12 +131,18 @@ def misfit(task: Task, row: Row) -> str | None:
 
 
 def declaration(task: Task) -> dict[str, str]:
-    """Per claim a digest of its published entry and its function's text, as they stand at the time of the run."""
-    facts, paper = published.read(task.stem), task.paper
+    """What is declared before the verdicts, as it stands at the time of the run (R0), each by a short digest.
+
+    Per claim, of its published entry and its function's text; at ``full`` also "numbers TABLE.METRIC" for every metric
+    of the printed tables and figures, of what their margins are made from (``facts.number_declarations``).
+    """
+    printed, paper = published.read(task.stem), task.paper
     texts = {
-        c: published.claim_digest(facts.claims[c]) + keys.claim_text(paper, c, project.root()) for c in paper.claims
+        c: published.claim_digest(printed.claims[c]) + keys.claim_text(paper, c, project.root()) for c in paper.claims
     }
-    return {claim: store.sha256(text.encode())[:23] for claim, text in texts.items()}
+    if task.scale == "full":  # numbers are judged nowhere else
+        texts |= facts.number_declarations(printed)
+    return {name: store.sha256(text.encode())[:23] for name, text in texts.items()}
 
 
 def _texts(task: Task) -> set[str]:

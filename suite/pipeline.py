@@ -1,4 +1,4 @@
-"""The stage files of DVC and the key files, written from the papers; and what a run of the stages left to do.
+"""The stage files of DVC and the key files, written from the papers.
 
 The graph: ``keys`` writes the key files, ``data-SET`` brings a set, a stage of ``checkpoints/dvc.yaml`` trains a
 recipe, those of a paper measure its units at a scale, ``report`` writes the pages. Stages depend on keys, sets and
@@ -10,14 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from suite import keys, papers, plan, project, store
+from suite import keys, loading, papers, plan, project, store
 from suite.data import sources
 from suite.errors import UserError
 from suite.plan import Task
@@ -37,17 +36,23 @@ GENERATED = (  # whatever is there under these names and is not written any more
 Tasks = Mapping[tuple[str, str], list[Task]]  # by stem and scale
 
 
-def write_all(check: bool = False, keys_only: bool = False, root: Path | None = None) -> list[Path]:
+def write_all(
+    check: bool = False, keys_only: bool = False, root: Path | None = None, broken: dict[str, str] | None = None
+) -> list[Path]:
     """Writes the key and stage files; returns those that were, or with ``check`` would be, changed or removed.
 
     With ``keys_only``, as in the stage ``keys``, stage files are left alone, and old ones are a UserError: a running
     ``dvc repro`` has read them already. ``root`` is where the files lie, the project's root unless it is given.
+    A paper whose plan cannot be had is a UserError; given ``broken``, it is noted there instead with the reason, the
+    other papers' own files are written, and what holds keys or stages of several papers stays as it is.
     """
     root = root or project.root()
-    if keys_only and not check and (note := _note(root)) == _remembered().get("note"):
+    if keys_only and not check and (note := _note(root)) == remembered().get("note"):
         _remember(root, note)
         return []
-    tasks = {(s, scale): found for s in papers.names() for scale in papers.SCALES if (found := plan.planned(s, scale))}
+    tasks = _planned(broken)
+    if broken:
+        return _bring(root, _own_files(tasks, root, keys_only), check)
     key_files = _key_files(tasks)
     stage_files = _stage_files(tasks, list(key_files), root)
     changed = _bring(root, key_files, check)
@@ -58,6 +63,31 @@ def write_all(check: bool = False, keys_only: bool = False, root: Path | None = 
     if not check:
         _remember(root, _note(root))
     return changed
+
+
+def _planned(broken: dict[str, str] | None) -> Tasks:
+    """All tasks that papers plan, with their keys computed, so that a paper without a sound key is found here."""
+    tasks: dict[tuple[str, str], list[Task]] = {}
+    for stem in papers.names():
+        try:
+            loading.load(stem)
+            own = {(stem, scale): found for scale in papers.SCALES if (found := plan.planned(stem, scale))}
+            _ = [task.key for found in own.values() for task in found]
+        except UserError as error:
+            if broken is None:
+                raise
+            broken[stem] = str(error)
+        else:
+            tasks |= own
+    return tasks
+
+
+def _own_files(tasks: Tasks, root: Path, keys_only: bool) -> dict[str, str]:
+    """The files of single papers: all that can be told where another paper's plan is unknown."""
+    files = {
+        f"reports/{stem}/keys-{scale}.json": _paper_keys(stem, scale, found) for (stem, scale), found in tasks.items()
+    }
+    return files if keys_only else files | _paper_stage_files(tasks, root)
 
 
 def _bring(root: Path, files: Mapping[str, str], check: bool) -> list[Path]:
@@ -141,9 +171,11 @@ def _recipes(tasks: Iterable[Task]) -> list[str]:
 
 
 def _stage_files(tasks: Tasks, key_files: list[str], root: Path) -> dict[str, str]:
-    staged = {place: found for place, found in tasks.items() if place[1] in STAGED}
-    sets = [sources.describe(name) for name in _sets(task for found in staged.values() for task in found)]
-    asked = [facts.name for facts in sets if facts.bytes > LARGEST or facts.terms != "none"]
+    staged = _staged(tasks, root)
+    started = {name for (_, scale), found in staged.items() if scale in STAGED for name in used_sets(found)}
+    sets = [sources.describe(name) for name in used_sets(task for found in staged.values() for task in found)]
+    # What a frozen stage alone needs is fetched when somebody runs it, not by a plain 'dvc repro'.
+    asked = [s.name for s in sets if s.bytes > LARGEST or s.terms != "none" or s.name not in started]
     at_hand = [facts.name for facts in sets if facts.name not in asked]
     stages: dict[str, dict[str, Any]] = {
         "dvc.yaml": {
@@ -155,19 +187,44 @@ def _stage_files(tasks: Tasks, key_files: list[str], root: Path) -> dict[str, st
                 "deps": [f"reports/{stem}/runs/{scale}" for stem, scale in staged],
             },
         },
-        "checkpoints/dvc.yaml": _training_stages(tasks, root),
+        "checkpoints/dvc.yaml": _training_stages(staged),
         # A frozen stage whose set is not there fails what depends on it, and never fetches.
         "datasets/large/dvc.yaml": {f"data-{name}": {**_data_stage(name, ".."), "frozen": True} for name in asked},
     }
-    for (stem, scale), found in staged.items():
-        stages.setdefault(f"reports/{stem}/dvc.yaml", {})[scale] = _paper_stage(stem, scale, found)
-    files = {
-        name: HEADER + yaml.safe_dump({"stages": s}, sort_keys=False, width=1000) for name, s in stages.items() if s
-    }
+    files = {name: _dumped(found) for name, found in stages.items() if found} | _paper_stage_files(tasks, root)
     # Set by set, since datasets/large/dvc.yaml is tracked.
     files["datasets/.gitignore"] = HEADER + "".join(f"/{name}\n" for name in sources.catalogue())
     files["checkpoints/.gitignore"] = HEADER + "/*/\n"
     return files
+
+
+def _staged(tasks: Tasks, root: Path) -> Tasks:
+    """The tasks that have a stage: all those of small scales, and the full ones that have a record.
+
+    DVC can lock a frozen stage only when all that it depends on is there, such as the trainings of its tasks.
+    """
+    found = {place: [t for t in those if place[1] in STAGED or _recorded(t, root)] for place, those in tasks.items()}
+    return {place: those for place, those in found.items() if those}
+
+
+def _recorded(task: Task, root: Path) -> bool:
+    """Whether a record of any device class holds the task's part."""
+    folder = root / task.record.relative_to(project.root()).parent
+    records = [
+        store.read_record(path) for path in folder.glob(f"s{task.seed}*.json") if store.NAME.fullmatch(path.name)
+    ]
+    return any(record.seed == task.seed and task.ident in record.parts for record in records if record)
+
+
+def _paper_stage_files(tasks: Tasks, root: Path) -> dict[str, str]:
+    stages: dict[str, dict[str, Any]] = {}
+    for (stem, scale), found in _staged(tasks, root).items():
+        stages.setdefault(f"reports/{stem}/dvc.yaml", {})[scale] = _paper_stage(stem, scale, found)
+    return {name: _dumped(found) for name, found in stages.items()}
+
+
+def _dumped(stages: Mapping[str, Any]) -> str:
+    return HEADER + yaml.safe_dump({"stages": dict(stages)}, sort_keys=False, width=1000)
 
 
 def _outs(*paths: str) -> list[dict[str, Any]]:
@@ -180,24 +237,24 @@ def _data_stage(name: str, folder: str) -> dict[str, Any]:
 
 def _paper_stage(stem: str, scale: str, tasks: list[Task]) -> dict[str, Any]:
     recipes = _recipes(tasks) if scale in plan.TRACKED_RECIPES else []
-    deps = [*(f"../../datasets/{name}" for name in _sets(tasks)), *(f"../recipes/{name}" for name in recipes)]
+    deps = [*(f"../../datasets/{name}" for name in used_sets(tasks)), *(f"../recipes/{name}" for name in recipes)]
     stage = {
         "cmd": f"suite run {_number(stem)} --scale {scale}",
         "params": [{f"keys-{scale}.json": ["keys"]}],
         "deps": deps,
         "outs": _outs(f"runs/{scale}"),
+        # Full runs are started by name alone; 'dvc repro' looks whether the records are there, and goes on.
+        "frozen": scale not in STAGED,
     }
     return {name: value for name, value in stage.items() if value}
 
 
-def _training_stages(tasks: Tasks, root: Path) -> dict[str, Any]:
-    """A stage per recipe that a ``reduced`` stage needs; frozen ones for recipes that full records alone need."""
-    by_scale = {
-        scale: [task for place, found in tasks.items() if place[1] == scale for task in found]
-        for scale in plan.TRACKED_RECIPES
-    }
-    reduced = plan.trainings(by_scale["reduced"])
-    full = plan.trainings(t for t in by_scale["full"] if any((root / "reports" / t.stem / "runs/full").glob("s*.json")))
+def _training_stages(staged: Tasks) -> dict[str, Any]:
+    """A stage per recipe that a ``reduced`` stage needs; frozen ones for recipes that ``full`` stages alone need."""
+    full, reduced = (
+        plan.trainings(task for place, found in staged.items() if place[1] == scale for task in found)
+        for scale in ("full", "reduced")
+    )
     stages: dict[str, Any] = {}
     for name, by_seed in sorted({**full, **reduced}.items()):
         recipe = next(iter(by_seed.values()))[0]
@@ -206,11 +263,17 @@ def _training_stages(tasks: Tasks, root: Path) -> dict[str, Any]:
             "deps": [f"../datasets/{recipe.data}", f"../reports/recipes/{name}.key.json"],
             "outs": _outs(f"../reports/recipes/{name}"),
         }
-        stages[name.replace(".", "_")] = stage if name in reduced else {**stage, "frozen": True}
+        stages[stage_name(name)] = stage if name in reduced else {**stage, "frozen": True}
     return stages
 
 
-def _sets(tasks: Iterable[Task]) -> list[str]:
+def stage_name(recipe: str) -> str:
+    """The name of a recipe's stage, in which DVC allows no dot."""
+    return recipe.replace(".", "_")
+
+
+def used_sets(tasks: Iterable[Task]) -> list[str]:
+    """The names of the data sets that tasks use."""
     return sorted({name for task in tasks for _, name in task.sets})
 
 
@@ -225,7 +288,8 @@ def _memory() -> Path:
     return project.home() / "pipeline.json"
 
 
-def _remembered() -> dict[str, Any]:
+def remembered() -> dict[str, Any]:
+    """What the stage ``keys`` noted when it ran last; nothing where it never ran."""
     try:
         return json.loads(_memory().read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -257,106 +321,20 @@ def _waiting(root: Path) -> list[str]:
     for path in sorted(p for scale in STAGED for p in root.glob(f"reports/p*/keys-{scale}.json")):
         facts = json.loads(path.read_text(encoding="utf-8"))
         try:
-            recorded = _recorded(facts["paper"], facts["scale"])
+            there = recorded(facts["paper"], facts["scale"])
         except UserError:  # told by the stage that uses the damaged record
-            recorded = {}
+            there = {}
         for ident, unit in facts["units"].items():
             for seed, key in unit["seeds"].items():
-                if key not in recorded.get((int(seed), ident), ()):
+                if key not in there.get((int(seed), ident), ()):
                     waiting.append(f"{facts['paper']} {facts['scale']} seed {seed} {ident}")
     return waiting
 
 
-def _recorded(stem: str, scale: str) -> dict[tuple[int, str], list[str]]:
+def recorded(stem: str, scale: str) -> dict[tuple[int, str], list[str]]:
     """The keys under which records of any device class hold a result, by seed and part."""
     found: dict[tuple[int, str], list[str]] = {}
     for record in store.records(stem, scale):
         for ident, part in record.parts.items():
             found.setdefault((record.seed, ident), []).append(part.key)
     return found
-
-
-# Summary ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What the stages did and left: results by state, how many became current since the stage ``keys`` ran last."""
-
-    counts: dict[str, int]  # current, stale, missing, failed, skipped
-    run: int
-    left: tuple[str, ...]  # a line for each part and state that is not current
-    absent: dict[str, str]  # set -> how to get it
-
-    @property
-    def code(self) -> int:
-        """1 where something could not be done, else 0; a result skipped with a reason is done."""
-        return 1 if self.absent or any(self.counts[state] for state in ("stale", "missing", "failed")) else 0
-
-    def lines(self) -> list[str]:
-        """The summary as people read it."""
-        counts = ", ".join(f"{number} {state}" for state, number in self.counts.items() if state != "current")
-        results = f"results: {self.counts['current']} current ({self.run} run now), {counts}"
-        return [*self.left, *(f"absent: {name}: {way}" for name, way in self.absent.items()), results]
-
-
-def summary() -> Summary:
-    """What the records hold of all that the papers plan at smoke and reduced, on the official and embedded sets."""
-    planned = {(s, scale): tasks for s in papers.names() for scale in STAGED if (tasks := plan.planned(s, scale))}
-    datasets = project.root() / "datasets"  # a stage uses no other place
-    sets = _sets(task for tasks in planned.values() for task in tasks)
-    missing = [name for name in sets if sources.locate(name) != datasets / name]
-    absent = {name: _way(name) for name in missing if sources.describe(name).origin != "package"}
-    faults = {state["unit"]: state for state in store.states(project.home())}
-    waiting = set(_remembered().get("waiting", []))
-    counts, run = dict.fromkeys(("current", "stale", "missing", "failed", "skipped"), 0), 0
-    left: dict[tuple[str, str], list[str]] = {}
-    for (stem, scale), tasks in planned.items():
-        for task, state, why in _states(stem, scale, tasks, absent, faults):
-            counts[state] += 1
-            if state == "current":
-                run += task.name in waiting
-            else:
-                left.setdefault((f"{stem} {scale} {task.ident}", state + why), []).append(str(task.seed))
-    lines = (f"{what}, seed {', '.join(seeds)}: {state}" for (what, state), seeds in left.items())
-    return Summary(counts, run, tuple(lines), absent)
-
-
-def _states(
-    stem: str, scale: str, tasks: list[Task], absent: Collection[str], faults: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[Task, str, str]]:
-    """The state of each planned result, and why it is not current."""
-    try:
-        recorded = _recorded(stem, scale)
-    except UserError as error:
-        yield from ((task, "failed", f", {error}") for task in tasks)
-        return
-    for task in tasks:
-        found = recorded.get((task.seed, task.ident), [])
-        skip = getattr(task.paper.module, "skip", None)
-        if task.key.digest in found:
-            yield task, "current", ""
-        elif skip and (reason := skip(task.settings, task.device)):
-            yield task, "skipped", f", {reason}"
-        elif fault := _fault(task, faults):
-            yield task, "failed", f", {fault}"
-        else:
-            gone = [name for _, name in task.sets if name in absent]
-            yield task, "stale" if found else "missing", f", {', '.join(gone)} absent" if gone else ""
-
-
-def _fault(task: Task, faults: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """How the task, or a training that it needs, failed last."""
-    trainings = (f"recipes/{task.scale}/{recipe.name}.s{task.seed}" for recipe in task.inputs.recipes)
-    for ident in (task.state, *trainings):
-        if (fault := faults.get(ident)) and fault["state"] in ("failed", "killed"):
-            return f"{fault.get('task', ident)}: {fault.get('message') or 'its process was killed'}"
-    return None
-
-
-def _way(name: str) -> str:
-    facts = sources.describe(name)
-    lacks = facts.package and sources.locate(name) is None
-    package = f"install the {facts.package} that the project pins; " if lacks else ""
-    terms = "" if facts.terms == "none" else f" (terms of access: {facts.terms})"
-    return f"{package}suite data fetch {name}{terms}"

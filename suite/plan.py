@@ -116,7 +116,10 @@ def plan(
     changes: dict[str, str] | None = None,
     fresh: bool = False,
 ) -> list[Step]:
-    """The steps of a run, parts of one unit together, seeds in order; ``device`` None means any class for reuse."""
+    """The steps of a run, parts of one unit together, seeds in order; ``device`` None means any class for reuse.
+
+    ``units`` are units or single parts of them (``table1@mnist``); none stands for all that are planned.
+    """
     paper = papers.load(stem)
     settings = own = paper.settings(scale)
     if changes:
@@ -125,7 +128,7 @@ def plan(
     for unit in _chosen(paper, scale, units):
         if seeds is not None and unit == CHOICE and not units:
             continue
-        for part in paper.parts(unit, settings):
+        for part in _parts(paper, unit, settings, units):
             for seed in _seeds(paper, scale, unit, seeds):
                 bare = Task(
                     paper.stem, scale, seed, unit, part, settings, (), device or "cpu", _place(paper.stem, scale)
@@ -164,7 +167,8 @@ def trainings(tasks: Iterable[Task]) -> dict[str, dict[int, tuple[Any, Task]]]:
 def standing(stem: str, scale: str, units: Sequence[str] = ()) -> list[Step]:
     """How the committed records stand to the present code, data or no data: current, stale or never measured (todo)."""
     chosen = _chosen(papers.load(stem), scale, units)
-    return [_compare(task, any_device=True) for task in planned(stem, scale) if task.unit in chosen]
+    tasks = [task for task in planned(stem, scale) if task.unit in chosen]
+    return [_compare(t, any_device=True) for t in tasks if t.part in _parts(t.paper, t.unit, t.settings, units)]
 
 
 def _step(task: Task, own: Any, fresh: bool, any_device: bool) -> Step:
@@ -222,7 +226,8 @@ def _skip(task: Task) -> str | None:
 
 def _chosen(paper: Paper, scale: str, units: Sequence[str]) -> list[str]:
     planned = paper.units(scale)
-    for unit in units:
+    wanted = [papers.split_id(ident)[0] for ident in units]
+    for unit in wanted:
         if unit not in paper.functions:
             known = ", ".join(paper.functions)
             reason = paper.out.get(unit)
@@ -231,7 +236,19 @@ def _chosen(paper: Paper, scale: str, units: Sequence[str]) -> list[str]:
             raise UserError(
                 f"{paper.stem} does not plan {unit} at {scale} (planned: {', '.join(planned) or 'nothing'})"
             )
-    return [unit for unit in planned if not units or unit in units]
+    return [unit for unit in planned if not wanted or unit in wanted]
+
+
+def _parts(paper: Paper, unit: str, settings: Any, units: Sequence[str]) -> list[str | None]:
+    """The parts of a unit that are asked for: all of them, unless parts of it are named."""
+    parts = paper.parts(unit, settings)
+    named = [papers.split_id(ident) for ident in units if ident != unit]
+    wanted = [part for name, part in named if name == unit]
+    for part in wanted:
+        if part not in parts:
+            known = ", ".join(papers.part_id(unit, p) for p in parts)
+            raise UserError(f"{paper.stem} has no part {papers.part_id(unit, part)!r}; its parts are {known}")
+    return wanted if wanted and unit not in units else parts
 
 
 def _seeds(paper: Paper, scale: str, unit: str, seeds: Iterable[int] | None) -> list[int]:

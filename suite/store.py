@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,15 @@ def npy(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one part of a unit gave, ready for a record: its result, how it was measured, its figure arrays."""
+
+    result: dict[str, Any]
+    measured: dict[str, Any]
+    figures: Mapping[str, np.ndarray]
+
+
 def merge(
     path: Path,
     head: Mapping[str, Any],
@@ -210,31 +219,59 @@ def merge(
 
     A part whose ``result`` is unchanged leaves the file as it is; bit-equal rows keep their declaration.
     """
+    new = {part: Measured(result, measured, figures or {})}
+    return bool(merge_parts(path, head, lambda present: new))
+
+
+def merge_parts(
+    path: Path, head: Mapping[str, Any], choose: Callable[[Record | None], Mapping[str, Measured]]
+) -> list[str]:
+    """``merge`` of several parts at once, all or none; returns the parts whose result changed.
+
+    ``choose`` is given the present record under the file's lock and says what to write; it may raise to write nothing.
+    """
     with locked(str(path)):
-        old = json.loads(path.read_text(encoding="utf-8")) if read_record(path) else {"result": {}, "measured": {}}
-        before = old["result"].get(part)
-        for label, array in (figures or {}).items():
-            write_if_changed(figure_path(path, part, label), npy(array))
-        if before == result:
-            return False
-        if before and before["rows"] == result["rows"]:
-            measured = {**measured, "declaration": old["measured"][part].get("declaration", {})}
-        both = {"result": {**old["result"], part: result}, "measured": {**old["measured"], part: measured}}
-        _write_record(path, {"format": FORMAT, **head, **both})
-        for stale in path.parent.glob(f"{path.stem}.{part}.*.npy"):
-            if stale not in {figure_path(path, part, label) for label in result.get("figures", {})}:
-                stale.unlink()
-        return True
+        present = read_record(path)
+        new = choose(present)
+        old = json.loads(path.read_text(encoding="utf-8")) if present else {"result": {}, "measured": {}}
+        for part, item in new.items():
+            for label, array in item.figures.items():
+                write_if_changed(figure_path(path, part, label), npy(array))
+        changed = {part: item for part, item in new.items() if old["result"].get(part) != item.result}
+        if changed:
+            results = {part: item.result for part, item in changed.items()}
+            measured = {part: _declared(old, part, item) for part, item in changed.items()}
+            both = {"result": {**old["result"], **results}, "measured": {**old["measured"], **measured}}
+            _write_record(path, {"format": FORMAT, **head, **both})
+        for part, item in changed.items():
+            for stale in path.parent.glob(f"{path.stem}.{part}.*.npy"):
+                if stale not in {figure_path(path, part, label) for label in item.result.get("figures", {})}:
+                    stale.unlink()
+        return list(changed)
 
 
-def rekey(path: Path, part: str, key: str, parts: Mapping[str, str]) -> None:
-    """Puts a part of a record under another key whose run gave the same rows."""
+def _declared(old: Mapping[str, Any], part: str, item: Measured) -> dict[str, Any]:
+    """How a part was measured; rows that are bit-equal to the present ones keep the declaration of those."""
+    before = old["result"].get(part)
+    if before and before["rows"] == item.result["rows"]:
+        return {**item.measured, "declaration": old["measured"][part].get("declaration", {})}
+    return item.measured
+
+
+def rekey(path: Path, part: str, key: str, parts: Mapping[str, str], repeated_on: str = "") -> None:
+    """Puts a part of a record under another key whose run gave the same rows.
+
+    ``repeated_on`` names the CPU type on which this very seed was measured again, byte for byte (R17).
+    """
     with locked(str(path)):
         if read_record(path) is None:
             raise UserError(f"{path} is missing; restore it from git or run again", 1)
         found = json.loads(path.read_text(encoding="utf-8"))
         found["result"][part]["key"] = key
-        found["measured"][part]["parts"] = dict(parts)
+        measured = found["measured"][part]
+        measured["parts"] = dict(parts)
+        if repeated_on:
+            measured["repeated_on"] = sorted({*measured.get("repeated_on", []), repeated_on})
         _write_record(path, {name: value for name, value in found.items() if name != "digest"})
 
 

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from suite import keys, project, store
+from suite import keys, project, recipes, store
 from suite.contract import Recipe, Run
 from suite.errors import UserError
 from suite.kernels import streams
@@ -100,10 +100,10 @@ def digest(wanted: Wanted) -> str | None:
 
 
 def minutes(wanted: Wanted) -> float | None:
-    """The mean processor time of this recipe's recorded trainings, in minutes; None where there is no record."""
+    """The mean processor time of this recipe's recorded trainings, in minutes, else a guess; None: nobody knows."""
     records = [read_record(path) for path in sorted(wanted.public()[0].parent.glob("s*.json"))]
     seconds = [record["measured"]["cpu_seconds"] for record in records if record]
-    return sum(seconds) / len(seconds) / 60 if seconds else None
+    return sum(seconds) / len(seconds) / 60 if seconds else recipes.guessed_minutes(wanted.recipe)
 
 
 def recorded(wanted: Wanted) -> bool:

@@ -15,6 +15,8 @@ import hypothesis
 import pytest
 import torch
 
+from tests.warm import tools  # noqa: F401
+
 ROOT = Path(__file__).resolve().parents[1]
 
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, print_blob=True)

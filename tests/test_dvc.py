@@ -1,7 +1,4 @@
-"""The pipeline under real DVC, in copies of the project with toy papers and sets: what it reruns, what it leaves alone.
-
-The commands of all stages fork from one process that has imported torch, so that a stage costs tenths of a second.
-"""
+"""The pipeline under real DVC, in copies of the project with toy papers and sets: what it reruns, what it leaves."""
 
 from __future__ import annotations
 
@@ -15,7 +12,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +76,7 @@ def share(logits: Tensor, labels: Tensor) -> float:
     return 100 * (logits.argmax(1) == labels).double().mean().item()
 '''
 
-MEAN = '''"""A toy that looks at its set: the mean of its pixels."""
+MEAN = '''"""A toy that looks at its set: the mean of its pixels, in % of white."""
 
 from __future__ import annotations
 
@@ -109,7 +105,8 @@ def inputs(settings: Settings, unit: str, part: str | None) -> Inputs:
 
 def table1(run: Run) -> Iterator[Row]:
     """The mean."""
-    yield Row("table1", {"method": "net"}, {"share": run.data(run.settings.data).train_images.float().mean().item()})
+    pixels = run.data(run.settings.data).train_images.float()
+    yield Row("table1", {"method": "net"}, {"share": pixels.mean().item() / 2.55})
 
 
 def c1(seen: Seen) -> dict[str, Value]:
@@ -145,75 +142,6 @@ def {name}(files: Mapping[str, bytes]) -> Images:
     return _digits(files, "", 40, 20)
 '''
 
-# Forks a child for each command that a client sends with its folder, environment and standard streams.
-SERVER = """
-import gc, json, os, signal, socket, sys
-import joblib, numpy, safetensors.torch, sklearn, torch, torchvision, typer, rich.console, yaml, tabulate, scipy.stats
-
-os.cpu_count = lambda: 1  # no pool of further processes, which would import torch again
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-listener.listen()
-gc.freeze()  # a collection in a child would copy every page
-print("ready", flush=True)
-parent = os.getppid()
-listener.settimeout(2)
-while os.getppid() == parent:
-    try:
-        connection, _ = listener.accept()
-    except TimeoutError:
-        continue
-    if os.fork():
-        connection.close()
-        continue
-    listener.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
-    request = json.loads(request)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["folder"])
-    sys.path.insert(0, request["environment"]["PYTHONPATH"])
-    sys.argv = ["suite", *request["arguments"]]
-    code = 1
-    try:
-        from suite.cli import main
-        main()
-    except SystemExit as end:
-        code = end.code or 0
-    finally:
-        sys.stdout.flush(), sys.stderr.flush()
-        connection.sendall(bytes([code]))
-        os._exit(0)
-"""
-
-CLIENT = """#!{python} -S
-import json, os, socket, sys
-connection = socket.socket(socket.AF_UNIX)
-connection.connect({address!r})
-request = json.dumps({{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}})
-socket.send_fds(connection, [request.encode()], [0, 1, 2])
-sys.exit(connection.recv(1)[0])
-"""
-
-
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory) -> Iterator[Path]:
-    """A folder with a ``suite`` whose commands fork from one warm process."""
-    folder = tmp_path_factory.mktemp("tools")
-    address = str(folder / "socket")
-    client = folder / "suite"
-    client.write_text(CLIENT.format(python=sys.executable, address=address))
-    client.chmod(0o755)
-    with subprocess.Popen([sys.executable, "-c", SERVER, address], stdout=subprocess.PIPE, cwd=folder) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        yield folder
-        server.kill()
-
 
 class Project:
     """A clone of the toy project, its mirror of official files, and commands in it."""
@@ -230,6 +158,11 @@ class Project:
             "SUITE_MIRROR": str(mirror),
         }
         self.environment = trees.environment(tree, **more)
+
+    def another(self, tree: Path) -> Project:
+        """A further clone, with the same mirror."""
+        subprocess.run(["git", "clone", "--quiet", self.tree, tree], check=True)
+        return Project(tree, self.mirror, Path(self.environment["PATH"].split(os.pathsep)[0]))
 
     def call(self, *command: str, code: int = 0) -> str:
         """Runs a command and returns all that it printed; its exit code must be ``code``."""
@@ -326,8 +259,10 @@ def reproduced(tools, tmp_path_factory) -> Project:
 def clone(reproduced, tmp_path) -> Project:
     """A fresh clone with its own mirror: no data, no weights, no working folder."""
     mirror = Path(shutil.copytree(reproduced.mirror, tmp_path / "mirror"))
-    subprocess.run(["git", "clone", "--quiet", reproduced.tree, tmp_path / "tree"], check=True)
-    return Project(tmp_path / "tree", mirror, Path(reproduced.environment["PATH"].split(os.pathsep)[0]))
+    found: Project = reproduced.another(tmp_path / "tree")
+    found.mirror = mirror
+    found.environment["SUITE_MIRROR"] = str(mirror)
+    return found
 
 
 DATA = ["data-toy_a", "data-toy_b"]
@@ -436,7 +371,7 @@ def test_a_stage_that_fails_at_once_leaves_every_record(clone) -> None:
 
 def test_a_new_unit_text_reruns_its_paper_and_a_new_seed_only_itself(clone) -> None:
     """What one paper changes is no matter of the others, and measured seeds stay when one is added."""
-    clone.edit("papers/p92_mean.py", ".mean().item()", ".mean().item() + 0.0")
+    clone.edit("papers/p92_mean.py", "/ 2.55", "/ 2.55 + 0.0")
     before = clone.records()
     assert clone.repro() == [*DATA, "reports/p92_mean/dvc.yaml:reduced", "reports/p92_mean/dvc.yaml:smoke"]
     assert clone.measured(before) == {"p92_mean/runs/reduced/s0.json", "p92_mean/runs/smoke/s0.json"}
@@ -447,6 +382,66 @@ def test_a_new_unit_text_reruns_its_paper_and_a_new_seed_only_itself(clone) -> N
     clone.call("suite", "pipeline")
     clone.repro()
     assert clone.measured(before) == {"p91_net/runs/reduced/s2.json", "recipes/lenet-toy_a-epochs1/s2.json"}
+
+
+def test_a_full_run_is_never_started_by_repro(clone, tmp_path) -> None:
+    """``suite run`` measures and locks it; after that no ``dvc repro`` runs it, current, stale or without its data."""
+    clone.repro()
+    said = clone.call("suite", "run", "91", "--scale", "full")
+    assert "6 done" in said and "failed (" not in said
+    trained, lock = "checkpoints/dvc.yaml:lenet-toy_a-epochs2", clone.tree / "reports/p91_net/dvc.lock"
+    assert out_of_step(clone.tree) == [] and "\n  full:\n" in lock.read_text()
+    frozen = clone.dvc("status", "reports/p91_net/dvc.yaml:full", trained)
+    assert "changed" not in frozen and "modified" not in frozen
+    before = clone.records()
+    assert clone.repro() == []
+    assert out_of_step(clone.tree) == [] and clone.records() == before
+    clone.commit()
+    other = clone.another(tmp_path / "other")
+    assert other.repro() == DATA
+    assert other.changed() == []
+    assert "p91_net full: 3 of 3 results current" in other.call("suite", "pipeline", "--summary")
+    other.edit("kernels/toy_net.py", "return 100 *", "return 100.0 *")
+    assert other.repro() == ["reports/p91_net/dvc.yaml:reduced", "reports/p91_net/dvc.yaml:smoke"]
+    assert not [name for name in other.measured(before) if "full" in name or "epochs2" in name]
+    said = other.call("suite", "pipeline", "--summary")
+    assert "p91_net full: 0 of 3 results current (suite run 91 --scale full)" in said
+    shutil.rmtree(clone.mirror)
+    bare = clone.another(tmp_path / "bare")
+    bare.repro("--keep-going", code=255)
+    assert "ERROR: failed to reproduce stages: 'data-toy_a' and 'data-toy_b'" in bare.said
+    assert bare.changed() == []
+
+
+def test_records_brought_from_elsewhere_are_locked_by_repro(clone, tmp_path) -> None:
+    """Full records of a machine without DVC come home by ``suite import``; a repro locks them and trains nothing."""
+    other = clone.another(tmp_path / "other")
+    shutil.rmtree(other.tree / ".dvc")
+    other.call("suite", "data", "fetch", "toy_a")
+    other.call("suite", "run", "91", "--scale", "full")
+    clone.repro()
+    assert "6 imported, 11 unchanged" in clone.call("suite", "import", str(other.tree))
+    clone.call("suite", "pipeline")
+    before = clone.records()
+    assert clone.repro() == []
+    assert "Verifying outputs in frozen stage: 'reports/p91_net/dvc.yaml:full'" in clone.said
+    assert out_of_step(clone.tree) == [] and clone.records() == before
+    assert not (clone.tree / "checkpoints/lenet-toy_a-epochs2").exists()
+
+
+def test_a_set_that_full_runs_alone_need_is_fetched_by_name_alone(clone, tmp_path) -> None:
+    """A plain repro of a fresh clone neither fetches it nor misses it."""
+    write_set(clone.tree, clone.mirror, "toy_c")
+    clone.edit("papers/p91_net.py", '"full": Settings(epochs=2)', '"full": Settings("toy_c")')
+    clone.call("suite", "pipeline")
+    clone.call("suite", "data", "fetch", "toy_c")
+    clone.call("suite", "run", "91", "--scale", "full")
+    clone.repro()
+    clone.commit()
+    other = clone.another(tmp_path / "other")
+    assert other.repro() == DATA
+    assert other.changed() == []
+    assert not (other.tree / "datasets/toy_c").exists()
 
 
 def test_weights_go_through_a_remote(clone, reproduced, tmp_path) -> None:

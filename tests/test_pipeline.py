@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from suite import command, execute, papers, pipeline, plan, store
+from suite import execute, papers, pipeline, plan, rows, sharing, store, summary
 from suite.data import sources
 from suite.errors import UserError
 
@@ -128,7 +128,7 @@ def test_key_files_hold_the_keys_that_runs_compare_with(generated) -> None:
 
 def test_recipe_files_hold_the_keys_that_trainings_compare_with(generated) -> None:
     """Every recipe whose weights are tracked has a file with the key of each planned seed."""
-    planned = command.recipes()
+    planned = sharing.recipes()
     assert {p.name.removesuffix(".key.json") for p in generated.glob("reports/recipes/*.key.json")} == {*planned}
     for name, wanted in planned.items():
         facts = json.loads((generated / f"reports/recipes/{name}.key.json").read_text())
@@ -198,24 +198,62 @@ def test_a_paper_has_a_stage_for_each_small_scale_and_none_for_full(generated) -
     assert found[".:keys"]["always_changed"] and found[".:report"]["always_changed"]
 
 
+def measured_in_full(root: Path) -> dict[str, plan.Task]:
+    """Brings a full record of one part, which needs a recipe, of every paper that plans one; gives these tasks."""
+    planned = {stem: plan.planned(stem, "full") for stem in papers.names()}
+    measured = {stem: next(t for t in tasks if t.inputs.recipes) for stem, tasks in planned.items() if tasks}
+    stems = list(measured)
+    for stem, task in measured.items():
+        result, head = {"key": "sha256:0", "rows": rows.pack([])}, {"paper": stem, "scale": "full", "seed": task.seed}
+        store.merge(root / f"reports/{stem}/runs/full/s{task.seed}.json", head, task.ident, result, {"parts": {}})
+    changed = names(pipeline.write_all(root=root), root)
+    assert {"dvc.yaml", *(f"reports/{stem}/dvc.yaml" for stem in stems)} <= changed
+    assert pipeline.write_all(root=root) == []
+    return measured
+
+
+def test_a_full_record_brings_a_frozen_stage(written) -> None:
+    """With the record the stage is there, frozen, and the report waits for it; without it, it goes again.
+
+    It depends on what the measured parts need, since DVC locks only what is there.
+    """
+    before = stages(written)
+    measured = measured_in_full(written)
+    found = stages(written)
+    new = {place: stage for place, stage in found.items() if place not in before}
+    full = {place for place in new if place.endswith(":full")}
+    assert full and all(stage["frozen"] for stage in new.values())
+    for place in full:
+        stem = place.split("/")[1].split(":")[0]
+        assert set(new[place]["deps"]) == {
+            f"reports/{stem}/keys-full.json",
+            *(f"datasets/{name}" for _, name in measured[stem].sets),
+            *(f"reports/recipes/{r.name}" for r in measured[stem].inputs.recipes),
+        }
+        assert set(new[place]["outs"]) == {f"reports/{stem}/runs/full"} <= set(found[".:report"]["deps"])
+        assert new[place]["cmd"] == f"suite run {stem[1:3].lstrip('0')} --scale full"
+    small = {place: stage for place, stage in found.items() if place in before and place != ".:report"}
+    assert small == {place: stage for place, stage in before.items() if place != ".:report"}
+    test_every_dependency_has_one_owner_and_no_output_two(written)
+    for record in written.glob("reports/p*/runs/full/s0.json"):
+        record.unlink()
+    pipeline.write_all(root=written)
+    assert stages(written) == before
+
+
 def test_only_recipes_that_reduced_needs_are_trained_by_a_plain_repro(written) -> None:
     """A recipe of full runs gets a stage, a frozen one, when a full record is there; before that it has none."""
-    planned = {
-        scale: plan.trainings(task for stem in papers.names() for task in plan.planned(stem, scale))
-        for scale in ("reduced", "full")
-    }
-    places = {scale: {name.replace(".", "_") for name in found} for scale, found in planned.items()}
-    assert places["full"] - places["reduced"], "the papers plan no recipe for full alone: nothing is tested here"
+    tasks = [task for stem in papers.names() for task in plan.planned(stem, "reduced")]
+    reduced = {name.replace(".", "_") for name in plan.trainings(tasks)}
 
     def trained() -> dict[str, bool]:
         found = stages(written)
         return {p.split(":")[1]: s.get("frozen", False) for p, s in found.items() if p.startswith("checkpoints:")}
 
-    assert trained() == dict.fromkeys(places["reduced"], False)
-    for stem in papers.names():
-        store.write(written / f"reports/{stem}/runs/full/s0.json", "{}")
-    assert names(pipeline.write_all(root=written), written) == {"checkpoints/dvc.yaml"}
-    assert trained() == {name: name not in places["reduced"] for name in places["full"] | places["reduced"]}
+    assert trained() == dict.fromkeys(reduced, False)
+    full = {r.name.replace(".", "_") for task in measured_in_full(written).values() for r in task.inputs.recipes}
+    assert full - reduced, "the papers plan no recipe for full alone: nothing is tested here"
+    assert trained() == {name: name not in reduced for name in full | reduced}
 
 
 def test_a_training_covers_all_seeds_that_the_small_scales_plan(generated) -> None:
@@ -329,7 +367,7 @@ def test_a_damaged_record_is_told_and_stops_no_other_stage(written, monkeypatch)
 
     monkeypatch.setattr(store, "records", records)
     assert pipeline.write_all(keys_only=True, root=written) == []
-    found = pipeline.summary()
+    found = summary.summarise()
     planned = [task for stem in papers.names() for scale in ("smoke", "reduced") for task in plan.planned(stem, scale)]
     assert found.counts["failed"] == len(planned)
     assert all(line.endswith("failed, s0.json was changed after it was written") for line in found.left)
@@ -341,11 +379,11 @@ def test_a_result_skipped_with_a_reason_counts_as_done(monkeypatch) -> None:
     monkeypatch.setattr(store, "records", lambda stem, scale: [])
     monkeypatch.setattr(store, "states", lambda home: [])
     monkeypatch.setattr(sources, "locate", lambda name: ROOT / "datasets" / name)
-    missing = pipeline.summary()
+    missing = summary.summarise()
     assert missing.counts["missing"] and missing.code == 1
     for stem in papers.names():
         monkeypatch.setattr(papers.load(stem).module, "skip", lambda settings, device: "needs cuda", raising=False)
-    found = pipeline.summary()
+    found = summary.summarise()
     assert found.counts["skipped"] == missing.counts["missing"]
     assert found.code == 0
     assert all("skipped, needs cuda" in line for line in found.left)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from suite import run
+from suite import plan, run
+from suite.errors import UserError
 from suite.kernels import streams
 from suite.models.lenet import LeNet
 from tests import trees
@@ -93,6 +94,15 @@ def test_why_names_the_kernel_and_confirm_rekeys_all_seeds_after_one(tree) -> No
         path: {part: r["rows"] for part, r in result.items()} for path, result in trees.results(tree).items()
     } == rows
     assert "nothing is stale" in trees.suite(tree, "confirm", "90").stdout
+    repeated = {
+        (path.name, part): facts.get("repeated_on", [])
+        for path in (tree / "reports/p90_toy/runs/reduced").glob("s*.json")
+        for part, facts in json.loads(path.read_text(encoding="utf-8"))["measured"].items()
+    }
+    on = {key: len(found) for key, found in repeated.items() if found}
+    assert on == {("s0.json", part): 1 for _, part in on} and on, "the one seed that was measured again, and no other"
+    trees.suite(tree, "report")
+    assert "device-exact (seed 0)" in (tree / "reports/p90_toy/README.md").read_text(encoding="utf-8")
 
 
 def test_confirm_refuses_results_that_moved_and_shows_them(tree) -> None:
@@ -149,6 +159,16 @@ def test_planning_a_fresh_run_deletes_nothing(tree) -> None:
     assert before
     trees.suite(tree, "run", "90.table1", "--seeds", "1", "--fresh", "--plan")
     assert sorted((tree / ".suite/runs").rglob("*.json")) == before
+
+
+def test_one_part_of_a_unit_can_be_asked_for() -> None:
+    """``table1@mnist`` plans that part alone, beside whole units; a misspelt part is named with those that exist."""
+    asked = ["table1@mnist", "fig4"]
+    parts = {(step.task.unit, step.task.part) for step in plan.plan("p17_jacobian_uap", "reduced", asked)}
+    assert parts == {("table1", "mnist"), ("fig4", "mnist"), ("fig4", "fashion_mnist")}
+    assert {s.task.part for s in plan.standing("p17_jacobian_uap", "reduced", asked[:1])} == {"mnist"}
+    with pytest.raises(UserError, match="no part 'table1@mnst'; its parts are table1@mnist, table1@fashion_mnist"):
+        plan.plan("p17_jacobian_uap", "reduced", ["table1@mnst"])
 
 
 def test_a_damaged_figure_array_is_measured_again(tree) -> None:

@@ -140,7 +140,12 @@ def copy(folder: Path, *papers: str) -> Path:
             write(tree / "baselines/p90_toy/published.yaml", PUBLISHED)
             write(tree / "baselines/p90_toy/card.md", "# A toy\n")
         else:
-            shutil.copy(ROOT / "suite/papers" / f"{stem}.py", tree / "suite/papers")
+            module = ROOT / "suite/papers" / stem
+            ignored = shutil.ignore_patterns("__pycache__")
+            if module.is_dir():
+                shutil.copytree(module, tree / "suite/papers" / stem, ignore=ignored)
+            else:
+                shutil.copy(module.with_suffix(".py"), tree / "suite/papers")
             shutil.copytree(ROOT / "baselines" / stem, tree / "baselines" / stem)
     return tree
 
@@ -178,6 +183,12 @@ def suite(tree: Path, *arguments: str, code: int | None = 0, **more: str) -> sub
         f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
     )
     return done
+
+
+def python(tree: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program with the copy's package, for what would need many commands otherwise."""
+    call = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(call, cwd=tree, env=environment(tree), capture_output=True, text=True, check=True)
 
 
 def results(tree: Path) -> dict[str, Any]:
