@@ -68,19 +68,46 @@ TABLE: dict[str, set[str]] = {
     "run": RUNNING | {"machine", "offline", "plan", "weights"},
     "execute": RUNNING | {"machine", "offline", "plan", "weights", "run"},
     "confirm": RUNNING | RUNNERS,
-    "pipeline": RUNNING | {"plan", "execute"},
-    "statistics": JUDGING,
-    "verdict": JUDGING | {"statistics"},
+    "loading": {"papers"},
+    "pipeline": RUNNING | {"loading", "plan", "execute"},
+    "summary": RUNNING | {"loading", "plan", "pipeline"},
+    "sharing": RUNNING | RUNNERS | {"loading", "pipeline"},
+    "importable": {"rows", "run", "store"},
+    "importing": RUNNING | RUNNERS | {"importable", "loading", "sharing"},
+    "exact": JUDGING,
+    "statistics": JUDGING | {"exact"},
+    "trends": JUDGING | {"statistics"},
+    "pooling": JUDGING | {"statistics"},
+    "kinds": JUDGING | {"statistics", "trends", "pooling"},
+    "verdict": JUDGING | {"statistics", "kinds", "exact"},
+    "simulation": JUDGING | {"statistics", "trends", "pooling", "kinds", "equivalence"},
+    "rulebook": JUDGING | {"statistics", "verdict", "agreement", "simulation"},
+    "equivalence": JUDGING | {"statistics"},
+    "agreement": JUDGING | {"statistics", "equivalence"},
     "audit": JUDGING,
-    "report": {"rows", "contract", "papers", *PRINTED, "store", "statistics", "verdict", "audit", "keys"},
+    "report": {
+        "rows",
+        "contract",
+        "papers",
+        *PRINTED,
+        "store",
+        "statistics",
+        "verdict",
+        "agreement",
+        "audit",
+        "keys",
+        "recipes",
+    },
     "new": {"papers"},
     "arguments": {"papers"},
     "compare": ABOVE,
     "nightly": ABOVE | {"compare"},
     "doctor": ABOVE,
     "export": ABOVE,
-    "command": ABOVE,
-    "cli": ABOVE | {"arguments", "command", "confirm", "new", "compare", "nightly", "doctor", "export"},
+    "command": ABOVE | {"sharing"},
+    "cli": ABOVE
+    | {"loading", "summary", "sharing", "importing"}
+    | {"arguments", "command", "confirm", "new", "compare", "nightly", "doctor", "export"},
     "__main__": {"cli"},
     "suite": set(),
 }
@@ -202,7 +229,8 @@ def test_pages_compute_no_key():
 
 def test_nothing_imports_the_command_line():
     """What the command line does is decided below it."""
-    assert [module for module in FILES if module != "suite.__main__" and "suite.cli" in ours(module)] == []
+    above = {module for module in FILES if room(module) in ("cli", "__main__")}
+    assert [m for m in FILES if m not in above and any(room(target) == "cli" for target in ours(m))] == []
 
 
 def test_no_import_hides_in_a_string():

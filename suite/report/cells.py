@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from suite import statistics
-from suite.facts import Ours, Table
+from suite.agreement import Agreement, Printed, judge_number
+from suite.facts import JUDGED, Ours, Table, numbers_of
 from suite.report.entries import SCALES, CellEntry, Measured, TableEntry
 from suite.report.gather import Cell, View, printed_rows
 from suite.report.source import Source
@@ -30,10 +31,9 @@ def tables(source: Source) -> list[TableEntry]:
 
 def measure(cell: Cell, views: Iterable[View]) -> Measured | None:
     """A cell as the device class with the most seeds measured it, the CPU on a tie; None where none did."""
-    there = [view for view in views if cell in view.cells]
-    if not there:
+    view = _widest(cell, views)
+    if view is None:
         return None
-    view = max(there, key=lambda v: len(v.cells[cell]))
     found = view.cells[cell]
     values = {seed: item.value for seed, item in found.items()}
     numbers = list(values.values())
@@ -44,6 +44,11 @@ def measure(cell: Cell, views: Iterable[View]) -> Measured | None:
     return Measured(
         view.scale, view.device, values, sum(numbers) / len(numbers), low, high, standing.word, standing.changed, played
     )
+
+
+def _widest(cell: Cell, views: Iterable[View]) -> View | None:
+    """The view of the device class with the most seeds of a cell, the first on a tie."""
+    return max((view for view in views if cell in view.cells), key=lambda v: len(v.cells[cell]), default=None)
 
 
 def _table(source: Source, kind: str, table: Table | Ours) -> TableEntry:
@@ -70,7 +75,11 @@ def _cell(source: Source, kind: str, table: Table | Ours, cell: Cell, row: Row |
     if any(m.scale != "smoke" for m in found):
         found = [m for m in found if m.scale != "smoke"]
     role = "ours" if kind == "ours" else (row.role or "own") if row else "drawn"
-    word, reason = _verdict(source, table, cell, role, found)
+    agreement = None
+    at_full = bool(found) and found[0].scale == "full" and not found[0].played
+    if at_full and row and role in JUDGED and not isinstance(table, Ours):
+        agreement = _agreement(source, table, cell, row)
+    word, reason = (agreement.word, agreement.reason) if agreement else _unjudged(source, table, cell, role, found)
     printed = row.values[cell.metric] if row else None
     notes = []
     if row and not isinstance(table, Ours):
@@ -79,14 +88,48 @@ def _cell(source: Source, kind: str, table: Table | Ours, cell: Cell, row: Row |
     return CellEntry(
         table.id, dict(cell.at), cell.metric, printed if isinstance(printed, Decimal) else None,
         row.spread.get(cell.metric) if row else None, role, tuple(found), word, reason, "; ".join(filter(None, notes)),
+        agreement,
     )  # fmt: skip
 
 
-def _verdict(source: Source, table: Table | Ours, cell: Cell, role: str, found: list[Measured]) -> tuple[str, str]:
-    if role not in ("own", "rerun"):
+def _agreement(source: Source, table: Table, cell: Cell, row: Row) -> Agreement | None:
+    """The verdict on a printed number from its full records (R1 to R4)."""
+    view, value = _widest(cell, source.views["full"]), row.values[cell.metric]
+    if view is None or not isinstance(value, Decimal):
+        return None
+    others = [c for c in view.cells if (c.table, c.metric) == (cell.table, cell.metric) and c != cell]
+    return judge_number(
+        Printed(value, row.n or table.runs, row.spread.get(cell.metric), table.spread_is),
+        table.metrics[cell.metric],
+        _by_seed(view, cell),
+        [_by_seed(view, other) for other in others if _test_set(view, other) == _test_set(view, cell)],
+        minutes=source.minutes("full", [table.id]),
+        post_hoc=view.declared_later(numbers_of(table.id, cell.metric), [table.id]),
+    )
+
+
+def _by_seed(view: View, cell: Cell) -> dict[int, float]:
+    return {seed: found.value for seed, found in view.cells[cell].items()}
+
+
+def _test_set(view: View, cell: Cell) -> tuple[set[str], list[str]]:
+    """What tells test sets apart: the data that the cell's part of the record used, and the labels that name data.
+
+    Those are the labels on the axis ``dataset`` and any that is the name of such a set, so that one unit over several
+    sets is told apart as well as one that is split by them.
+    """
+    parts = {found.part for found in view.cells[cell].values()}
+    records = [record for part in parts for record in view.having(part).values()]
+    sets = {role for record in records for role in record.measured.get("data", {})}
+    return sets, [label for axis, label in cell.at if axis == "dataset" or label in sets]
+
+
+def _unjudged(source: Source, table: Table | Ours, cell: Cell, role: str, found: list[Measured]) -> tuple[str, str]:
+    if role not in JUDGED:
         return role, ROLE_REASONS[role]
-    if any(m.scale == "full" for m in found):
-        return "open", "the rule for printed numbers (R3) is not built yet"
+    if found and found[0].played:
+        names = ", ".join(f"{name} for {role}" for role, name in found[0].played.items())
+        return "no verdict", f"measured on {names}, which never meets a printed number"
     if found:
         return "no verdict below full", f"R15: a printed number is judged at full; this is {found[0].scale}"
     if reason := source.paper.out.get(table.id):

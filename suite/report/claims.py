@@ -51,23 +51,24 @@ def _needed(claim: Claim) -> str:
 
 
 def _word(source: Source, claim: Claim, found: list[ClaimAtScale], asked: Iterable[str], scale: str) -> tuple[str, str]:
-    """The first result that is not open, else the first, else why there is none."""
+    """The first result that is not open, else an open one at the scale that decides, else why there is none."""
     if reason := source.paper.out.get(claim.id):
         return "not run", reason
     if claim.decidable == "private":
         verdict = judge_claim(claim, {}, "full")
         return verdict.word, verdict.reason
-    if found:
-        first = next((f for f in found if f.verdict.word != "open"), found[0])
+    told = [f for f in found if f.verdict.word != "open" or RANK[f.scale] >= RANK[scale]]
+    if told:
+        first = next((f for f in told if f.verdict.word != "open"), told[0])
         return first.verdict.word, first.verdict.reason
     if claim.id not in source.paper.claims:
         return "open", "the paper's module has no function for it yet"
     units = [unit for unit in asked if source.paper.seeds(scale, unit)]
     if not units:
         return "open", f"nothing that it asks for is planned at {scale}"
-    cost = source.minutes(scale, units)
-    about = "" if cost is None else f", about {show.duration(cost)} a seed on one core"
-    return "open", f"no seed was run at {scale}{about}: {source.command(units, scale)}"
+    cost = source.rest(scale, {pair for unit in units for pair in source.planned(scale, unit)})
+    about = "" if cost is None else f", about {show.duration(cost)} on one core for all seeds"
+    return "not run", f"no seed was run at {scale}{about}: {source.command(units, scale)}"
 
 
 def _at_scales(source: Source, claim: Claim, cells: Cells) -> list[ClaimAtScale]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from suite.facts import Identity, Metric
+from suite.agreement import Agreement
+from suite.facts import JUDGED, Identity, Metric
 from suite.verdict import ClaimVerdict
 
 SCALES = ("full", "reduced", "smoke")
@@ -58,11 +59,12 @@ class CellEntry:
     word: str
     reason: str
     note: str = ""
+    agreement: Agreement | None = None
 
     @property
     def judged(self) -> bool:
         """Whether it is a number that a verdict is given on: the authors' own or one that they ran again."""
-        return self.role in ("own", "rerun")
+        return self.role in JUDGED
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,10 @@ class NotRun:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How the results of one part were measured, for all seeds that were measured in the same way."""
+    """How the results of one part were measured, for all seeds that were measured in the same way.
+
+    ``repeated`` names the CPU types on which a seed was measured again, byte for byte (R17).
+    """
 
     scale: str
     part: str
@@ -185,6 +190,16 @@ class Provenance:
     weights: Mapping[str, Mapping[int, str]]  # recipe -> seed -> digest
     standing: str
     changed: tuple[str, ...]
+    repeated: Mapping[int, tuple[str, ...]]
+
+    @property
+    def determinism(self) -> str:
+        """R17: the class that repeats have shown, with the seeds that were repeated."""
+        if not self.repeated:
+            return "not repeated"
+        elsewhere = any(cpu != self.cpu for found in self.repeated.values() for cpu in found)
+        seeds = ", ".join(map(str, self.repeated))
+        return f"{'exact' if elsewhere else 'device-exact'} (seed {seeds})"
 
 
 @dataclass(frozen=True)
@@ -275,7 +290,7 @@ class Page:
     def number_counts(self) -> dict[str, int]:
         """How many of the authors' own numbers have each word of ``NUMBER_WORDS``."""
         words = [cell.word for table in self.tables for cell in table.cells if cell.judged]
-        words += [number.word for number in self.numbers if number.role in ("own", "rerun") and not number.of]
+        words += [number.word for number in self.numbers if number.role in JUDGED and not number.of]
         counts = Counter(word if word in NUMBER_WORDS else "no verdict" for word in words)
         return {word: counts[word] for word in NUMBER_WORDS}
 

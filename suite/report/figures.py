@@ -6,12 +6,10 @@ left alone, so that a page needs no redrawing on a machine with another matplotl
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,31 +18,30 @@ import numpy as np
 
 from suite import store
 from suite.errors import UserError
-from suite.report import show
-from suite.report.entries import Array, CellEntry, ClaimAtScale, ClaimEntry, Page, plain
+from suite.report import curves, show
+from suite.report.canvas import (
+    BLUE,
+    COLOURS,
+    DARK,
+    GREEN,
+    GREY,
+    SKY,
+    STYLE,
+    VERMILLION,
+    WIDTH,
+    Drawing,
+    empty,
+    inputs,
+    legend,
+)  # fmt: skip
+from suite.report.entries import Array, CellEntry, ClaimAtScale, ClaimEntry, Page
 from suite.rows import NUMBER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY)  # Okabe and Ito: told apart with any colour vision
-DARK, GREY = "#222222", "#8a8a8a"
-STYLE: Any = {
-    "svg.hashsalt": "suite",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.edgecolor": DARK,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-}
 HISTOGRAM = re.compile(r"histogram (.+?)(?: from (\S+) to (\S+))?")
-WIDTH = 7.2  # inches
 MEANINGS = {
     "ordering": "difference, positive as claimed",
     "no_loss": "loss, claimed to stay below the margin",
@@ -57,17 +54,6 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A figure of a page: its file's name, what it belongs to, its alternative text, its inputs and how to draw it."""
-
-    name: str
-    of: str  # a claim's or a unit's id
-    alt: str
-    inputs: str
-    draw: Callable[[], Figure]
-
-
 def drawings(page: Page, root: Path) -> list[Drawing]:
     """All figures of a page, in the order in which it shows them."""
     found = [_effects(claim, at) for claim in page.claims if (at := claim.shown) and _drawable(claim, at)]
@@ -77,7 +63,7 @@ def drawings(page: Page, root: Path) -> list[Drawing]:
         images = [a for a in arrays if a not in histograms and _load(a, root).ndim == 2]
         found += [_images(page, unit, images, root)] if images else []
         found += [_histograms(page, unit, histograms, root)] if histograms else []
-    return found
+    return found + [drawing for table in (*page.tables, *page.ours) if (drawing := curves.drawing(table))]
 
 
 def write(page: Page, root: Path, check: bool = False) -> list[Path]:
@@ -118,17 +104,6 @@ def png(drawing: Drawing, dots: int = 150) -> bytes:
     return buffer.getvalue()
 
 
-def _inputs(*facts: Any) -> str:
-    text = Path(__file__).read_text(encoding="utf-8") + store.canonical(plain(list(facts)))
-    return "inputs sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def _figure(height: float, **options: Any) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(WIDTH, height), layout="constrained", **options)
-
-
 # Effects ------------------------------------------------------------------------------------------------------------
 
 
@@ -141,12 +116,12 @@ def _effects(claim: ClaimEntry, at: ClaimAtScale) -> Drawing:
     described = "; ".join(f"{part.name}: {show.part_effect(part)}" for part in shown)
     unit = f" in {claim.unit}" if claim.unit not in ("", "1") else ""
     alt = f"{claim.id}, {claim.says}: effect{unit} over {at.verdict.n} seeds at {at.scale}; {described}"
-    return Drawing(f"{claim.id}-effect", claim.id, alt, _inputs(claim, at), partial(_draw_effects, claim, at))
+    return Drawing(f"{claim.id}-effect", claim.id, alt, inputs(__file__, claim, at), partial(_draw_effects, claim, at))
 
 
 def _draw_effects(claim: ClaimEntry, at: ClaimAtScale) -> Figure:
     parts = [part for part in at.verdict.parts if part.mean is not None]
-    figure = _figure(0.95 + 0.52 * len(parts))
+    figure = empty(0.95 + 0.52 * len(parts))
     panels = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
     title = textwrap.fill(f"{claim.id}: {claim.says} ({at.scale}, {at.verdict.word})", 100)
     figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, color=DARK)
@@ -169,7 +144,7 @@ def _draw_effects(claim: ClaimEntry, at: ClaimAtScale) -> Figure:
             _factor_axis(axes)
     unit = f" ({claim.unit})" if claim.unit not in ("", "1") else ""
     panels[-1].set_xlabel(MEANINGS[claim.kind] + unit, color=DARK)
-    _legend(figure, panels)
+    legend(figure, panels)
     return figure
 
 
@@ -202,17 +177,6 @@ def _factor_axis(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
-    named: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
-    figure.legend(
-        list(named.values()), list(named), loc="outside lower center", ncols=min(6, len(named)), frameon=False,
-        fontsize=8, handletextpad=0.5, columnspacing=1.4, labelcolor=DARK,
-    )  # fmt: skip
-
-
 # Images -------------------------------------------------------------------------------------------------------------
 
 
@@ -223,7 +187,11 @@ def _images(page: Page, unit: str, arrays: Sequence[Array], root: Path) -> Drawi
     of = f" for {', '.join(map(_part_name, parts))}" if any("@" in part for part in parts) else ""
     alt = f"Images kept by {where}: {', '.join(labels)}{of}"
     return Drawing(
-        f"{unit}-images", unit, alt, _inputs(arrays, labels), partial(_draw_images, where, arrays, labels, root)
+        f"{unit}-images",
+        unit,
+        alt,
+        inputs(__file__, arrays, labels),
+        partial(_draw_images, where, arrays, labels, root),
     )
 
 
@@ -231,7 +199,7 @@ def _draw_images(where: str, arrays: Sequence[Array], labels: Sequence[str], roo
     parts = list(dict.fromkeys(array.part for array in arrays))
     columns = min(len(labels), 6)
     lines = -(-len(labels) // columns)
-    figure = _figure(0.3 + lines * len(parts) * (WIDTH / max(columns, 4) * 0.95))
+    figure = empty(0.3 + lines * len(parts) * (WIDTH / max(columns, 4) * 0.95))
     figure.suptitle(where, x=0.01, ha="left", fontsize=9.5, color=DARK)
     panels = figure.subplots(lines * len(parts), columns, squeeze=False)
     for row, part in enumerate(parts):
@@ -269,7 +237,9 @@ def _histograms(page: Page, unit: str, arrays: Sequence[Array], root: Path) -> D
     table = next(t for t in (*page.tables, *page.ours) if t.id == unit)
     units = dict.fromkeys(table.metrics[cell.metric].unit for cell in lines.values() if cell.metric in table.metrics)
     draw = partial(_draw_histograms, where, arrays, names, lines, ", ".join(units), root)
-    return Drawing(f"{unit}-histograms", unit, alt, _inputs(arrays, names, list(lines.values()), list(units)), draw)
+    return Drawing(
+        f"{unit}-histograms", unit, alt, inputs(__file__, arrays, names, list(lines.values()), list(units)), draw
+    )
 
 
 def _draw_histograms(
@@ -281,7 +251,7 @@ def _draw_histograms(
     root: Path,
 ) -> Figure:
     parts = list(dict.fromkeys(array.part for array in arrays))
-    figure = _figure(0.35 + 2.1 * len(parts))
+    figure = empty(0.35 + 2.1 * len(parts))
     figure.suptitle(where, x=0.01, ha="left", fontsize=9.5, color=DARK)
     for axes, part in zip(figure.subplots(len(parts), 1, squeeze=False)[:, 0], parts, strict=True):
         for name, colour in zip(names, COLOURS, strict=False):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite import keys, store
-from suite.contract import Missing, Seen, Value
+from suite import keys, recipes, store
+from suite.contract import Missing, Recipe, Seen, Value
 from suite.errors import UserError
 from suite.facts import Published
 from suite.rows import Row, select
@@ -147,12 +147,15 @@ class View:
         roles = [record.measured.get("data", {}) for record in self.having(part).values()]
         return {role: facts["set"] for data in roles for role, facts in sorted(data.items()) if facts["set"] != role}
 
-    def declared_later(self, claim: str, tables: Iterable[str]) -> bool:
-        """Whether a claim's declaration is another than when the records of its tables were measured (R0)."""
-        now = (self.present or {}).get("declarations", {}).get(claim)
+    def declared_later(self, name: str, tables: Iterable[str]) -> bool:
+        """Whether a declaration (a claim's id, "numbers TABLE.METRIC") is another than when the tables were measured.
+
+        R0: False too where there is no key file to say what is declared now.
+        """
+        now = (self.present or {}).get("declarations", {}).get(name)
         wanted = set(tables)
         return now is not None and any(
-            record.measured.get("declaration", {}).get(claim) != now
+            record.measured.get("declaration", {}).get(name) != now
             for part in self.parts()
             if store.table_of(part) in wanted
             for record in self.having(part).values()
@@ -269,21 +272,16 @@ def printed_parts(function: Callable[[Seen], Mapping[str, Value]], rows: Iterabl
 # Costs --------------------------------------------------------------------------------------------------------------
 
 
-def minutes(reports: Path, view: View | None, tables: Iterable[str]) -> float | None:
-    """Measured core-minutes of one more seed of these tables, trainings included; None where nothing was measured."""
-    if view is None:
-        return None
-    wanted = set(tables)
-    parts = [part for part in view.parts() if store.table_of(part) in wanted]
-    if not parts:
-        return None
-    recipes: set[str] = set()
-    seconds = 0.0
-    for part in parts:
-        records = view.having(part).values()
-        seconds += sum(record.measured["seconds"] for record in records) / len(records)
-        recipes |= {name for record in records for name in record.measured.get("weights", {})}
-    return (seconds + sum(_training(reports / "recipes" / name) for name in sorted(recipes))) / 60
+def minutes(view: View, table: str) -> float | None:
+    """Measured core-minutes of one more seed of a table, trainings apart; None where nothing was measured."""
+    parts = [part for part in view.parts() if store.table_of(part) == table]
+    found = [[record.measured["seconds"] for record in view.having(part).values()] for part in parts]
+    return sum(sum(seconds) / len(seconds) for seconds in found) / 60 if found else None
+
+
+def training_minutes(reports: Path, recipe: Recipe) -> float:
+    """Minutes of one training of a recipe: the mean of the committed ones, else a guess, 0 where nobody knows."""
+    return _training(reports / "recipes" / recipe.name) / 60 or recipes.guessed_minutes(recipe) or 0.0
 
 
 def _training(folder: Path) -> float:

@@ -23,12 +23,13 @@ WORDS = {
     "open": "rows are missing or nobody has run it; beside it stands why",
     "not run": "left out on purpose, with the reason",
     "private data": "decidable only on data that is not public",
-    "reproduced, refuted, deviates": "a printed number against ours, at full alone; below full it has no verdict",
+    "reproduced": "a printed number, at full alone: the 95 % interval of ours minus the print lies inside the margin",
+    "refuted, deviates": "its 97.5 % interval lies outside the margin; or excludes 0 without lying outside",
     "current": "the results belong to the present code, settings and data",
     "stale": "they belong to earlier ones; the page says what changed, and their verdicts stay",
     "unchecked": "the file of present keys is not there to tell",
     "smoke, reduced, full": "seconds, to show that the code runs; minutes on real data; the paper's own setting",
-    "post hoc": "the claim's rule was changed after the run that it judges",
+    "post hoc": "the claim's rule, or the number's margin, was changed after the run that it judges",
 }
 
 

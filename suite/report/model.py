@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from suite import papers, project, store
-from suite.papers import Paper, part_id
+from suite.papers import Paper
 from suite.report import claims, gather
 from suite.report.cells import tables
 from suite.report.entries import (
@@ -67,23 +67,11 @@ def scoreboard(family: str | None = None, root: Path | None = None, pages: Itera
     return Scoreboard(tuple(sorted((p for p in found if family in (None, p.family)), key=lambda p: p.number)))
 
 
-def words(stem: str) -> dict[str, str]:
-    """The verdict word of each claim of a paper."""
-    return {claim.id: claim.word for claim in page(stem).claims}
-
-
 def _state(source: Source, scale: str) -> ScaleState:
     paper, views = source.paper, source.views[scale]
-    done = planned = 0
-    missing: float | None = 0.0
-    for unit in paper.units(scale):
-        parts = paper.parts(unit, paper.settings(scale))
-        wanted = {(part_id(unit, part), seed) for part in parts for seed in range(paper.seeds(scale, unit))}
-        there = {(ident, seed) for view in views for ident in view.parts() for seed in view.having(ident)} & wanted
-        planned, done = planned + len(wanted), done + len(there)
-        if left := len(wanted) - len(there):
-            cost = source.minutes(scale, [unit])
-            missing = None if cost is None or missing is None else missing + cost * left / len(parts)
+    wanted = {pair for unit in paper.units(scale) for pair in source.planned(scale, unit)}
+    there = {(ident, seed) for view in views for ident in view.parts() for seed in view.having(ident)} & wanted
+    planned, done, missing = len(wanted), len(there), source.rest(scale, wanted - there)
     standing = gather.joined(view.standing(view.parts()) for view in views)
     devices = tuple(view.device for view in views)
     command = source.command(paper.units(scale), scale)
@@ -132,16 +120,14 @@ def _not_run(source: Source) -> Iterable[NotRun]:
         yield NotRun(ident, "", reason, None)
     for scale in [s for s in SCALES if s in paper.scales and s != "smoke"]:
         for unit in paper.units(scale):
-            parts, seeds = paper.parts(unit, paper.settings(scale)), paper.seeds(scale, unit)
             there = {(i, s) for view in source.views[scale] for i in view.parts() for s in view.having(i)}
-            idents = [part_id(unit, part) for part in parts]
-            missing = sum((ident, seed) not in there for ident in idents for seed in range(seeds))
+            wanted = source.planned(scale, unit)
+            missing = wanted - there
             if not missing:
                 continue
-            planned = len(parts) * seeds
-            reason = "not run yet" if missing == planned else f"{missing} of {planned} results are missing"
-            cost = source.minutes(scale, [unit])
-            total = None if cost is None else cost * missing / len(parts)
+            few = f"{len(missing)} of {len(wanted)} results are missing"
+            reason = "not run yet" if missing == wanted else few
+            total = source.rest(scale, missing)
             yield NotRun(unit, scale, reason, total, source.command([unit], scale))
 
 
@@ -155,6 +141,7 @@ def _provenance(source: Source, view: View) -> Iterable[Provenance]:
         for records in groups.values():
             first = next(iter(records.values())).measured
             standing = gather.joined(gather.standing(view.present, view.scale, part, s, r) for s, r in records.items())
+            repeated = {s: tuple(on) for s, r in records.items() if (on := r.measured.get("repeated_on"))}
             weights: dict[str, dict[int, str]] = {}
             for seed, record in records.items():
                 for recipe, digest in sorted(record.measured.get("weights", {}).items()):
@@ -163,7 +150,7 @@ def _provenance(source: Source, view: View) -> Iterable[Provenance]:
                 view.scale, part, first["device"], tuple(records), first["command"],
                 sum(record.measured["seconds"] for record in records.values()), first["cpu"], first["versions"],
                 first["threads"], first.get("data", {}), {s: record.key for s, record in records.items()}, weights,
-                standing.word, standing.changed,
+                standing.word, standing.changed, repeated,
             )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from suite.report import show
+from suite.report.canvas import Drawing
 from suite.report.entries import DECIDED, ClaimAtScale, ClaimEntry, Page, Provenance, TableEntry
-from suite.report.figures import Drawing
 from suite.report.show import grid, sentence
 
 
@@ -142,14 +142,20 @@ def _printed_table(table: TableEntry, drawings: Sequence[Drawing]) -> list[str]:
         ]
     several = len({cell.metric for cell in table.cells}) > 1
     axes = [*(["metric"] if several else []), *table.axes]
+    compared = any(cell.agreement for cell in table.cells)
     rows = []
     for cell in table.cells:
         by_scale = {m.scale: show.measured(m, cell.printed) for m in cell.measured}
         labels = [*([cell.metric] if several else []), *(cell.at.get(axis, show.NOTHING) for axis in table.axes)]
         measured = [by_scale.get(scale, show.NOTHING) for scale in table.scales]
-        rows.append([*labels, show.printed(cell), *(measured or [show.NOTHING]), cell.word])
+        marks = show.marks(cell)
+        word = f"**{cell.word}**" if cell.agreement and cell.word != "open" else cell.word
+        word += f" ({', '.join(marks)})" if marks else ""
+        rows.append(
+            [*labels, show.printed(cell), *(measured or [show.NOTHING]), *[show.against_print(cell)] * compared, word]
+        )
     scales = [f"measured, {scale}" for scale in table.scales] or ["measured"]
-    blocks.append(grid(rows, [*axes, "printed", *scales, "verdict"]))
+    blocks.append(grid(rows, [*axes, "printed", *scales, *["measured - printed"] * compared, "verdict"]))
     return [*blocks, _metrics(table), _reasons(table), *(_image(drawing) for drawing in drawings)]
 
 
@@ -174,6 +180,8 @@ def _metrics(table: TableEntry) -> str:
     shown = [scale for scale in table.commands if scale in table.scales] or list(table.commands)[-2:-1]
     commands = [f"at {scale}: `{table.commands[scale]}`" for scale in shown]
     means = "Means over seeds with 95 % t intervals." if table.scales else ""
+    if any(cell.agreement for cell in table.cells):
+        means += " Differences from the print with 95 % intervals, in which the print's own noise counts."
     return "  \n".join(filter(None, ["; ".join(said) + ".", means, "; ".join(commands)]))
 
 
@@ -183,8 +191,9 @@ def _unit(unit: str) -> str:
 
 def _reasons(table: TableEntry) -> str:
     """Each verdict's reason once, with the number of cells; what is stale; notes of single cells."""
-    reasons = Counter((cell.word, cell.reason) for cell in table.cells)
-    lines = [f"- {word} ({n}): {reason}" for (word, reason), n in reasons.items()]
+    lines = [f"- {show.whose(cell)}{cell.word}: {cell.reason}" for cell in table.cells if cell.agreement]
+    reasons = Counter((cell.word, cell.reason) for cell in table.cells if not cell.agreement)
+    lines += [f"- {word} ({n}): {reason}" for (word, reason), n in reasons.items()]
     changed = {
         (m.scale, line): None for c in table.cells for m in c.measured if m.standing == "stale" for line in m.changed
     }
@@ -247,11 +256,12 @@ def _provenance(page: Page) -> list[str]:
             f"{p.device}, {p.cpu}, {'1 thread' if p.threads == 1 else f'{p.threads} threads'}",
             ", ".join(f"{name} {version}" for name, version in p.versions.items()),
             ", ".join(_played(role, facts["set"]) for role, facts in p.data.items()) or "none",
+            p.determinism,
             p.standing,
         ]
         for p in page.provenance
     ]
-    headers = ["part", "scale", "seeds", "command", "seconds", "machine", "versions", "data", "state"]
+    headers = ["part", "scale", "seeds", "command", "seconds", "machine", "versions", "data", "repeat", "state"]
     digests = "\n".join(line for p in page.provenance for line in _digests(p))
     stale = [f"- {p.part} at {p.scale}: {show.changes(p.changed)}" for p in page.provenance if p.standing != "current"]
     blocks = ["## Provenance", grid(rows, headers)]

@@ -84,6 +84,36 @@ def printed(cell: CellEntry) -> str:
     return f"{cell.printed}" + (f" ± {cell.spread}" if cell.spread is not None else "")
 
 
+def against_print(cell: CellEntry) -> str:
+    """How far ours is from a printed number: difference with its 95 % interval, margin, and the seeds tested."""
+    found = cell.agreement
+    if found is None:
+        return NOTHING
+    told = []
+    if found.difference is not None:
+        told = [interval(found.difference, found.low, found.high, cell.printed)]
+    told += [] if found.margin is None else [f"margin {short(found.margin)}"]
+    told += [] if found.look is None else [f"n = {found.look}"]
+    return ", ".join(told) or NOTHING
+
+
+def marks(cell: CellEntry) -> list[str]:
+    """What stands beside the verdict on a printed number."""
+    found = cell.agreement
+    if found is None:
+        return []
+    stale = bool(cell.measured) and cell.measured[0].standing == "stale"
+    there = {"better than printed": found.better, "stale": stale, "post hoc": found.post_hoc}
+    return [word for word, yes in there.items() if yes]
+
+
+def whose(cell: CellEntry) -> str:
+    """The metric and labels before a verdict whose reason is the cell's own, else nothing."""
+    if cell.agreement is None:
+        return ""
+    return f"{cell.metric} [{', '.join(f'{axis} {label}' for axis, label in cell.at.items())}] "
+
+
 def part_effect(part: Part) -> str:
     """The measured value of a claim's part."""
     return NOTHING if part.mean is None else interval(part.mean, part.low, part.high)

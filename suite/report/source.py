@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite import papers, published
+from suite.contract import Recipe
 from suite.facts import Published
 from suite.papers import Paper, part_id
 from suite.report import gather
@@ -47,18 +48,44 @@ class Source:
         target = f"{self.print.number}.{named[0]}" if len(named) == 1 else f"{self.print.number}"
         return f"suite run {target}" + (f" --scale {scale}" if scale != "reduced" else "")
 
+    def planned(self, scale: str, unit: str) -> set[tuple[str, int]]:
+        """The parts of a unit and the seeds that are planned at a scale."""
+        idents = [part_id(unit, part) for *_, part in self._parts(scale, unit)]
+        return {(ident, seed) for ident in idents for seed in range(self.paper.seeds(scale, unit))}
+
     def minutes(self, scale: str, units: Iterable[str]) -> float | None:
-        """Core-minutes of one more seed: as measured where it was, else as guessed; None where nobody knows."""
-        total = 0.0
-        for unit in units:
-            if not self.paper.seeds(scale, unit):
-                continue
-            found = [m for view in self.views[scale] if (m := gather.minutes(self.reports, view, [unit])) is not None]
-            guess = self.paper.minutes(scale, unit)
-            if not found and guess is None:
+        """Core-minutes of one more seed, trainings included: as measured, else as guessed; None where nobody knows."""
+        planned = [unit for unit in units if self.paper.seeds(scale, unit)]
+        costs = [self._measuring(scale, unit) for unit in planned]
+        trainings = {recipe for unit in planned for part in self._parts(scale, unit) for recipe in self._recipes(*part)}
+        if not planned or None in costs:
+            return None
+        return sum(filter(None, costs)) + sum(gather.training_minutes(self.reports, recipe) for recipe in trainings)
+
+    def rest(self, scale: str, missing: Iterable[tuple[str, int]]) -> float | None:
+        """Core-minutes of the missing parts and seeds, with the trainings that have no record, each counted once."""
+        total, trainings = 0.0, set()
+        for ident, seed in missing:
+            unit, part = papers.split_id(ident)
+            cost = self._measuring(scale, unit)
+            if cost is None:
                 return None
-            total += found[0] if found else guess or 0.0
-        return total or None
+            total += cost / len(self._parts(scale, unit))
+            trainings |= {(recipe, seed) for recipe in self._recipes(scale, unit, part)}
+        there = {(r, s) for r, s in trainings if (self.reports / "recipes" / r.name / f"s{s}.json").is_file()}
+        return total + sum(gather.training_minutes(self.reports, recipe) for recipe, _ in trainings - there)
+
+    def _measuring(self, scale: str, unit: str) -> float | None:
+        """Core-minutes of one seed of a unit without its trainings."""
+        found = [m for view in self.views[scale] if (m := gather.minutes(view, unit)) is not None]
+        return found[0] if found else self.paper.minutes(scale, unit)
+
+    def _parts(self, scale: str, unit: str) -> list[tuple[str, str, str | None]]:
+        return [(scale, unit, part) for part in self.paper.parts(unit, self.paper.settings(scale))]
+
+    def _recipes(self, scale: str, unit: str, part: str | None) -> tuple[Recipe, ...]:
+        recipes: tuple[Recipe, ...] = self.paper.module.inputs(self.paper.settings(scale), unit, part).recipes
+        return recipes
 
 
 def open_source(stem: str, root: Path, paper: Paper, runs: Mapping[str, Path] | None) -> Source:

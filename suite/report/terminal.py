@@ -62,6 +62,7 @@ def scoreboard(board: Scoreboard, console: Console | None = None) -> None:
     headers = ["", "paper", *(SHORT.get(word, word) for word in used), "scale", "state"]
     _table(out, headers, rows, wrap=(1,))
     _line(out, f"{write.papers(len(rows))}; claims: {write.counts(board.claim_counts)}")
+    _line(out, f"printed numbers: {write.counts(board.number_counts)}")
 
 
 def verdicts(pages: Iterable[Page], word: str | None = None, console: Console | None = None) -> None:
@@ -150,9 +151,10 @@ def _printed(out: Console, table: TableEntry) -> None:
         by_scale = {m.scale: write.measured(m, cell.printed).replace(", n = ", ", n=") for m in cell.measured}
         measured = [by_scale.get(scale, write.NOTHING) for scale in scales] or [write.NOTHING]
         labels = [*([cell.metric] * several), *(cell.at.get(axis, write.NOTHING) for axis in table.axes)]
-        rows.append([*labels, write.printed(cell), *measured, *([cell.word] * judged)])
+        verdict = "\n".join([cell.word, *write.marks(cell)]).replace("than printed", "than\nprinted")
+        rows.append([*labels, write.printed(cell), *measured, *([verdict] * judged)])
     _table(out, headers, rows, f"{table.where}: {table.about}", wrap=_measured(headers, table))
-    reasons = dict.fromkeys(f"  {cell.word}: {cell.reason}" for cell in table.cells)
+    reasons = dict.fromkeys(f"  {write.whose(cell)}{cell.word}: {cell.reason}" for cell in table.cells)
     for reason in reasons:
         _line(out, reason, "dim")
 
@@ -260,7 +262,7 @@ def _table(
 
 
 def _style(cell: str) -> str:
-    return STYLES.get(cell, "")
+    return STYLES.get(cell.partition("\n")[0], "")
 
 
 def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]], wrap: Sequence[int]) -> list[int | None]:
