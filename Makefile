@@ -17,7 +17,7 @@ export SUITE_MIRROR ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock data reproduce reproduce-all pipeline report test test-slow test-all lint format clean
+.PHONY: help setup lock data reproduce reproduce-all pipeline report rates test test-slow test-all lint format clean
 
 help:  ## Lists the targets
 	@echo "make TARGET [P=NN] [SEEDS=5] [FULL=1 BUDGET=2h] [PYTHON=python3.13]"
@@ -57,9 +57,11 @@ reproduce-all: setup  ## Everything that is stale, as 'dvc repro' finds it, then
 	@code=0; \
 	$(SUITE) data fetch || code=1; \
 	$(BIN)/dvc repro --keep-going || code=1; \
-	$(if $(FULL),$(SUITE) run --all --scale full --budget $(BUDGET) || code=$$?;) \
+	$(if $(FULL),$(SUITE) run --all --scale full --budget $(BUDGET) || { full=$$?; test $$code -ne 0 || code=$$full; };) \
+	$(if $(FULL),$(SUITE) pipeline && $(BIN)/dvc repro --keep-going || code=1;) \
 	$(SUITE) report || code=1; \
 	$(SUITE) pipeline --summary || code=1; \
+	test $$code -ne 4 || echo "The budget is spent; the same command goes on (exit code 4, which make turns into its 2)."; \
 	exit $$code
 
 pipeline: setup  ## Writes the stage and key files anew
@@ -67,6 +69,9 @@ pipeline: setup  ## Writes the stage and key files anew
 
 report: setup  ## Writes the scoreboard and the pages anew from the records
 	$(SUITE) report
+
+rates: setup  ## Simulates the verdict rules and writes their rates into docs/verdicts.md; minutes
+	$(BIN)/python -m suite.rulebook
 
 test: setup  ## The tests that every change must pass; minutes
 	$(BIN)/pytest -m "not slow and not network"
@@ -76,6 +81,24 @@ test-slow: setup  ## The rest: the slow tests
 
 test-all: setup  ## All tests but those that reach the network
 	$(BIN)/pytest -m "not network"
+
+.PHONY: bench lock-bench
+bench: setup $(VENV)/peers/.installed  ## Times the kernels beside their peers, for a quiet machine; ACCEPT=1 keeps the times
+	@mkdir -p build; rm -f build/bench.json; code=0; \
+	OMP_NUM_THREADS=1 PYTHONPATH=$(abspath $(VENV))/peers $(BIN)/pytest tests/bench --benchmark-enable --benchmark-only \
+		--benchmark-quiet --benchmark-json=build/bench.json -q -r fE --timeout=0 $(if $(TINY),--tiny) || code=$$?; \
+	$(BIN)/python -m tests.bench.table build/bench.json $(if $(ACCEPT),--accept) || code=$$?; exit $$code
+
+# A folder of their own: nothing in the environment is up- or downgraded, and the tests never see the peers.
+$(VENV)/peers/.installed: requirements/bench.txt
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --target $(@D) -r requirements/bench.txt
+	@touch $@
+
+lock-bench: setup  ## Writes requirements/bench.txt anew from bench.in; UPGRADE=1 takes the newest versions
+	$(BIN)/uv pip compile requirements/bench.in --quiet --no-config --no-deps --universal --python-version 3.11 \
+		--generate-hashes --annotation-style line --custom-compile-command "make lock-bench" --no-emit-index-url \
+		$(if $(UPGRADE),--upgrade) -o requirements/bench.txt
 
 lint: setup  ## Style, format and types
 	$(BIN)/ruff check

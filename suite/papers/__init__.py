@@ -60,7 +60,7 @@ class Paper:
 
     @property
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """All unit functions by id: the public functions of the module whose only parameter is ``run``."""
+        """All unit functions by id: the public functions of the module, or package, whose only parameter is ``run``."""
         return self._with_parameter("run")
 
     @property
@@ -91,7 +91,7 @@ class Paper:
             key: value
             for key, value in vars(self.module).items()
             if inspect.isfunction(value)
-            and value.__module__ == self.module.__name__
+            and f"{value.__module__}.".startswith(f"{self.module.__name__}.")
             and not key.startswith("_")
             and list(inspect.signature(value).parameters) == [name]
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from suite.contract import Seen
 from suite.kernels import streams
 from suite.models.lenet import LeNet
 from suite.papers import p17_jacobian_uap as p17
+from suite.papers.p17_jacobian_uap.arms import Choice
+from suite.rows import Row, label
 
 STEM = "p17_jacobian_uap"
 
@@ -49,50 +52,71 @@ def test_the_similarity_images_hold_as_many_of_each_class() -> None:
     """300 of 1,000 images: thirty of each of the ten classes, none twice."""
 
     class Fake:
-        part = "mnist"
+        part, device = "mnist", "cpu"
 
         def rng(self, *label):
             return streams.rng(0, *label)
 
-    labels = torch.arange(1000) % 10
-    chosen = p17.balanced(Fake(), labels, 300)
-    assert len(set(chosen.tolist())) == 300
-    assert torch.bincount(labels[chosen]).tolist() == [30] * 10
+        def data(self, name):
+            numbers = torch.arange(1000)
+            coded = torch.stack([numbers // 250, numbers % 250], dim=1).reshape(1000, 1, 1, 2).byte()
+            return SimpleNamespace(test_images=coded, test_labels=numbers % 10)
+
+    chosen = (255 * p17.balanced(Fake(), 300)).round().long().reshape(300, 2)
+    numbers = 250 * chosen[:, 0] + chosen[:, 1]
+    assert len(set(numbers.tolist())) == 300
+    assert torch.bincount(numbers % 10).tolist() == [30] * 10
 
 
-@pytest.fixture(scope="module")
-def choice() -> dict[tuple[str, str], list]:
-    """The committed rows of ours_choice at reduced, by arm."""
-    records = store.records(STEM, "reduced")
+def rows_of(unit: str, scale: str, **at: str) -> list[Row]:
+    """The committed rows of a unit that fit the labels."""
     found = [
         row
-        for record in records
+        for record in store.records(STEM, scale)
         for ident, part in record.parts.items()
-        if ident.startswith("ours_choice")
+        if ident.partition("@")[0] == unit
         for row in part.rows
+        if row.matches(at)
     ]
-    assert found, "ours_choice has no committed record at reduced"
-    return {
-        arm: [r for r in found if (r.at["dataset"], r.at["method"]) == arm] for arm in product(p17.EPS, p17.METHODS)
-    }
+    assert found, f"{unit} has no committed row {at} at {scale}"
+    return found
 
 
-def test_every_arm_had_the_same_candidates(choice) -> None:
+def choices(scale: str, method: str) -> list[Choice]:
+    """The choices of a scale for an arm, a data set each."""
+    return [chosen for chosen in p17.SCALES[scale].chosen if chosen.method == method]
+
+
+def test_every_arm_had_the_same_candidates() -> None:
     """The same care for every arm: all combinations of rate, dropout and schedule."""
     settings = p17.SCALES["reduced"]
     count = len(settings.rates) * len(settings.dropouts) * len(settings.schedules)
-    candidates = [sorted((r.at["rate"], r.at["dropout"], r.at["schedule"]) for r in rows) for rows in choice.values()]
-    assert all(len(set(map(tuple, c))) == count and c == candidates[0] for c in candidates)
+    found = []
+    for data, method in product(p17.EPS, p17.PAIR):
+        rows = rows_of("ours_choice", "reduced", dataset=data, method=method)
+        found.append({(r.at["rate"], r.at["dropout"], r.at["schedule"]) for r in rows})
+    assert all(len(candidates) == count and candidates == found[0] for candidates in found)
 
 
-def test_the_chosen_settings_have_the_lowest_validation_error_of_their_arm(choice) -> None:
-    """CHOSEN is what the committed rows of ours_choice say, and nothing else."""
-    for arm, rows in choice.items():
-        best = min(rows, key=lambda row: row.values["validation_error"])
-        chosen = p17.CHOSEN[arm]
-        at = {"rate": chosen["rate"], "dropout": chosen["dropout"], "schedule": chosen["schedule"]}
+@pytest.mark.parametrize("method", ["standard", "jr"])
+def test_the_chosen_settings_have_the_lowest_validation_error_of_their_arm(method) -> None:
+    """What the arms of reduced are trained with is what the committed rows of ours_choice say, and nothing else."""
+    for chosen in choices("reduced", method):
+        rows = rows_of("ours_choice", "reduced", dataset=chosen.data, method=method)
+        at = {name: label(getattr(chosen, name)) for name in ("rate", "dropout", "schedule")}
         (row,) = [r for r in rows if r.matches(at)]
-        assert row.values["validation_error"] == best.values["validation_error"], f"{arm}: {best} is better"
+        assert row.values["validation_error"] == min(r.values["validation_error"] for r in rows)
+
+
+def test_the_training_length_is_the_first_that_reaches_the_printed_error_on_both_sets() -> None:
+    """The longer of the two data sets; each stopped at the first length within one standard error of print."""
+    last = []
+    for data, printed in p17.PRINTED_ERROR.items():
+        rows = sorted(rows_of("ours_length", "full", dataset=data), key=lambda row: int(row.at["epochs"]))
+        reached = printed + (printed * (100 - printed) / 5000) ** 0.5
+        assert [row.values["validation_error"] <= reached for row in rows] == [False] * (len(rows) - 1) + [True]
+        last.append(int(rows[-1].at["epochs"]))
+    assert p17.SCALES["full"].epochs == max(last)
 
 
 def test_the_kept_perturbations_lie_within_the_eps_of_their_data_set() -> None:
@@ -103,8 +127,8 @@ def test_the_kept_perturbations_lie_within_the_eps_of_their_data_set() -> None:
         for data, eps in p17.EPS.items():
             part = f"table1@{data}"
             assert record.parts[part].figures
-            for label in record.parts[part].figures:
-                array = record.figure(part, label)
+            for name in record.parts[part].figures:
+                array = record.figure(part, name)
                 assert array.shape == (28, 28)
                 assert 0 < abs(array).max() <= eps + 1e-6
 
