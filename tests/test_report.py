@@ -416,7 +416,10 @@ def test_a_quotient_by_zero_is_missing(project):
         Row("table1", {"dataset": "mnist", "method": m}, {"rate": r}) for m, r in (("plain", 60.0), ("shrunk", 0.0))
     ]
     project.add("reduced", 0, "table1@mnist", rows)
-    assert claim(project.page(), "c3").word == "open" and "table1 rate is 0" in claim(project.page(), "c3").reason
+    found = claim(project.page(), "c3")
+    (below,) = found.at
+    assert (below.scale, below.verdict.word) == ("reduced", "open") and "table1 rate is 0" in below.verdict.reason
+    assert found.word == "not run", "full decides it, and has no rows"
 
 
 def test_traced_values_compute_like_floats():
