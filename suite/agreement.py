@@ -19,8 +19,9 @@ from decimal import Decimal
 from scipy import stats
 
 from suite import equivalence, statistics
-from suite.equivalence import LEVEL, LOOKS, READINGS, Difference, Spread
-from suite.facts import Metric
+from suite.equivalence import LEVEL, READINGS, Difference, Spread
+from suite.exact import show
+from suite.facts import LOOKS, Metric
 
 WORDS = ("reproduced", "refuted", "deviates", "inconclusive", "open")
 WEAKEST = ("inconclusive", "deviates", "refuted", "reproduced")
@@ -151,7 +152,7 @@ def _exact(case: _Case) -> Agreement:
     """R1 and R12: a deterministic result is equal after rounding, or it is not; two equal seeds show that it is one."""
     printed, found = case.printed.value, sorted(set(case.values))
     if len(found) > 1:
-        told = f"declared without noise, but the seeds give {_show(found[0])} to {_show(found[-1])}"
+        told = f"declared without noise, but the seeds give {show(found[0])} to {show(found[-1])}"
         return Agreement("inconclusive", f"{told}; declare a margin instead (noise, R2)", "R1")
     if len(case.values) < 2:
         missing = 2 - len(case.values)
@@ -232,7 +233,7 @@ def _word(difference: Difference, margin: float) -> str:
 def _undecided(case: _Case, verdict: Agreement, error: float) -> Agreement:
     """R16: why, and the next look; or that no number of seeds can decide, ``error`` being the print's own."""
     margin, difference = verdict.margin or 0.0, abs(verdict.difference or 0.0)
-    beyond = f"a difference beyond {_show(verdict.refuted_beyond)} would have been refuted"
+    beyond = f"a difference beyond {show(verdict.refuted_beyond)} would have been refuted"
     told = f"{_told(case, verdict)}; margin {_margin(verdict)}; {beyond}{_unused(case)}"
     hopeless = float(stats.norm.ppf(1 - LEVEL)) * error >= margin
     if not hopeless:
@@ -241,7 +242,7 @@ def _undecided(case: _Case, verdict: Agreement, error: float) -> Agreement:
     runs = case.printed.runs or 1
     why = "the print has no spread and " + ("one run" if runs == 1 else f"{runs} runs")
     if case.compared:
-        why = f"the print's own standard error is {_show(error)}"
+        why = f"the print's own standard error is {show(error)}"
     if difference > float(stats.norm.ppf(1 - LEVEL / 2)) * error:
         why += "; no number of seeds can reproduce it, more can show a difference"
         return _with_next(case, replace(verdict, reason=f"{why}: {told}"))
@@ -256,7 +257,7 @@ def _with_next(case: _Case, verdict: Agreement, more: int | None = None, look: i
             return replace(verdict, reason=f"{verdict.reason}; no further look is planned")
         more = look - len(case.values)
     minutes = None if case.minutes is None else more * case.minutes
-    cost = "" if minutes is None else f", about {_show(minutes, 2)} min"
+    cost = "" if minutes is None else f", about {show(minutes, 2)} min"
     when = f"next look at n = {look} " if look else ""
     reason = f"{verdict.reason}; {when}(seeds needed: {more}{cost})"
     return replace(verdict, reason=reason, next_look=look, seeds_needed=more, minutes=minutes)
@@ -264,10 +265,8 @@ def _with_next(case: _Case, verdict: Agreement, more: int | None = None, look: i
 
 def _told(case: _Case, verdict: Agreement) -> str:
     spread = {"own": "own spread", "pooled": "pooled spread", "floor": "noise floor"}[verdict.spread_is]
-    interval = f"95 % interval {_show(verdict.low)} to {_show(verdict.high)}"
-    told = (
-        f"difference {_show(verdict.difference)} ({interval}) at n = {verdict.look}, {spread} {_show(verdict.spread)}"
-    )
+    interval = f"95 % interval {show(verdict.low)} to {show(verdict.high)}"
+    told = f"difference {show(verdict.difference)} ({interval}) at n = {verdict.look}, {spread} {show(verdict.spread)}"
     readings = case.compared
     return told + (f", weakest of {len(readings)} readings of the printed spread" if len(readings) > 1 else "")
 
@@ -289,14 +288,8 @@ def _is_better(metric: Metric, difference: float) -> bool:
 
 
 def _margin(verdict: Agreement) -> str:
-    return f"{_show(verdict.margin)} ({verdict.margin_is})"
+    return f"{show(verdict.margin)} ({verdict.margin_is})"
 
 
 def _range(middle: float, half: float) -> str:
-    return f"{_show(middle - half)} to {_show(middle + half)}"
-
-
-def _show(value: float | None, digits: int = 3) -> str:
-    """A number for a sentence: significant digits, no exponent unless it is very large or small."""
-    text = "unknown" if value is None else f"{value:.{digits}g}"
-    return f"{Decimal(text):f}" if "e+0" in text else text
+    return f"{show(middle - half)} to {show(middle + half)}"

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import integrate, stats
 
+from suite.facts import LOOKS
 from suite.statistics import Flags, Floats, Rate, finite
 
-LOOKS = (5, 10, 20)
 # One-sided level of "reproduced" at each look, so that 1 - 2 LEVEL is the coverage of its interval; "refuted" and
 # "deviates" take half of it on either side. With 0.05 at each of three looks false verdicts come to 8 to 11 % where the
 # row's own spread is the larger one (see attained_rates); with 0.025 they stay near 5 %.

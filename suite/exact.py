@@ -1,4 +1,4 @@
-"""Printed numbers beside exact ones (R12): what printed digits can stand for, roundings, counts; pure arithmetic."""
+"""Printed numbers beside exact ones (R12): what printed digits can stand for, roundings, counts, numbers as words."""
 
 from __future__ import annotations
 
@@ -82,6 +82,12 @@ def possible_counts(printed: Decimal, n: int, whole: int = 100) -> range:
     while last >= first and not roundings(Fraction(last * whole, n), printed):
         last -= 1
     return range(first, last + 1) if first <= last else range(0)
+
+
+def show(value: float | Decimal | None, digits: int = 3) -> str:
+    """A number for a sentence: significant digits, no exponent unless it is very large or small."""
+    text = "unknown" if value is None else f"{value:.{digits}g}"
+    return f"{Decimal(text):f}" if "e+0" in text else text
 
 
 def _exponent(printed: Decimal) -> int:

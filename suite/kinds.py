@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from math import exp, inf, log
 
 import numpy as np
 
 from suite import pooling, statistics, trends
 from suite.errors import UserError
+from suite.exact import show
 from suite.facts import Claim
 from suite.rows import label
 from suite.statistics import Evidence, Floats
@@ -97,12 +97,6 @@ def size_word(claim: Claim, part: str, values: Floats, alpha: float) -> str:
     if claim.kind == "ratio":
         low, high, values = log(low), log(high), np.log(values)
     return statistics.size_word(values, low, high, alpha, len(claim.size))
-
-
-def show(value: float | Decimal | None, digits: int = 3) -> str:
-    """A number for a sentence: significant digits, no exponent unless it is very large or small."""
-    text = "unknown" if value is None else f"{value:.{digits}g}"
-    return f"{Decimal(text):f}" if "e+0" in text else text
 
 
 def needed(claim: Claim, key: str) -> float:

@@ -23,8 +23,9 @@ from suite.errors import UserError
 from suite.exact import ExactVerdict as ExactVerdict
 from suite.exact import judge_exact as judge_exact
 from suite.exact import judge_share as judge_share
+from suite.exact import show
 from suite.facts import Claim
-from suite.kinds import TESTS, Groups, Kind, show
+from suite.kinds import TESTS, Groups, Kind
 from suite.statistics import Evidence, Floats, Share
 
 RANK = {"smoke": 0, "reduced": 1, "full": 2}

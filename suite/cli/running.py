@@ -18,7 +18,7 @@ Jobs = Annotated[int, typer.Option(min=0, help="Processes of one thread each; 0:
 
 def run(
     targets: Annotated[
-        list[str] | None, typer.Argument(help="Papers or units: 17 12.fig1; several are allowed.")
+        list[str] | None, typer.Argument(help="Papers, units or parts: 17 12.fig1 17.table1@mnist.")
     ] = None,
     all_papers: Annotated[bool, typer.Option("--all", help="Every paper.")] = False,
     scale: Scale = "reduced",

@@ -99,10 +99,11 @@ def test_every_arm_had_the_same_candidates() -> None:
 
 
 @pytest.mark.parametrize("method", ["standard", "jr"])
-def test_the_chosen_settings_have_the_lowest_validation_error_of_their_arm(method) -> None:
-    """What the arms of reduced are trained with is what the committed rows of ours_choice say, and nothing else."""
-    for chosen in choices("reduced", method):
-        rows = rows_of("ours_choice", "reduced", dataset=chosen.data, method=method)
+@pytest.mark.parametrize("scale", ["reduced", "full"])
+def test_the_chosen_settings_have_the_lowest_validation_error_of_their_arm(scale, method) -> None:
+    """What the arms of a scale are trained with is what its committed rows of ours_choice say, and nothing else."""
+    for chosen in choices(scale, method):
+        rows = rows_of("ours_choice", scale, dataset=chosen.data, method=method)
         at = {name: label(getattr(chosen, name)) for name in ("rate", "dropout", "schedule")}
         (row,) = [r for r in rows if r.matches(at)]
         assert row.values["validation_error"] == min(r.values["validation_error"] for r in rows)
